@@ -48,8 +48,7 @@ enum {
   LOAM_FLAG_LARGE = 1 << 2,     /* outside the range, behind a large prefix */
   LOAM_FLAG_OLD = 1 << 3,       /* survived a collection: freeing it clears its `allocated` bit */
   LOAM_FLAG_CONDEMNED = 1 << 4, /* proven unreachable by the collector, not freed yet */
-  LOAM_FLAG_DYING = 1 << 5,     /* teardown has begun: children are being released */
-  LOAM_FLAG_FINALIZING = 1 << 6 /* its finalizer or a weak callback on it is running */
+  LOAM_FLAG_FINALIZING = 1 << 5 /* its finalizer or a weak callback on it is running */
 };
 
 /* Size classes: steps of 8 bytes, 16 to 256. Multiples of 16 are 16-byte aligned. */

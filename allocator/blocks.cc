@@ -1,0 +1,323 @@
+// Blocks one by one: out of a slab, back into it, and the raw calls.
+#include <cstring>
+
+#include "allocator/base/check.h"
+#include "allocator/guard.h"
+#include "allocator/heap.h"
+
+namespace loam::alloc {
+
+namespace {
+
+// The bits of `word` that stand for blocks which fit the slab.
+uint64_t valid_bits(const Slab &slab, size_t word) {
+  const size_t first = word * 64;
+  if (first + 64 <= slab.block_count) return ~uint64_t{0};
+  return first >= slab.block_count ? 0 : (uint64_t{1} << (slab.block_count - first)) - 1;
+}
+
+}  // namespace
+
+size_t Heap::partial_slab(unsigned head) {
+  const uint32_t first = pools_[head].partial;
+  return first != kNoSlab ? size_t{first} : take_slab(head);
+}
+
+// Marks `wanted` free blocks of one word as handed out.
+uint64_t Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
+  Slab &slab = range_.slabs[index];
+  Pool &pool = pools_[slab.head];
+  const auto count = static_cast<uint32_t>(__builtin_popcountll(wanted));
+  range_.words(kAllocated, index)[word] |= wanted;
+  if (slab.kind == Kind::kContainer) {
+    range_.words(kYoung, index)[word] |= wanted;
+    list_slab(young, &Slab::young, index);
+    young_blocks += count;
+  }
+  slab.allocated += count;
+  pool.allocated += count;
+  handed_out_bytes_ += size_t{count} * slab.block_size;
+  if (slab.allocated == slab.block_count) unlink_partial(slab, index);
+  return wanted;
+}
+
+// Fills the thread's list from one slab in address order, and pops its first block.
+LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
+  const size_t index = partial_slab(head);
+  if (index == kNoSlab) return nullptr;
+  free_young_blocks -= free_young_by_head[head];
+  free_young_by_head[head] = 0;
+  const Slab &slab = range_.slabs[index];
+  char *const base = range_.slab_address(index);
+  const size_t size = slab.block_size;
+  loam_block *first = nullptr;
+  loam_block **tail = &first;
+  size_t taken = 0;
+  for (size_t word = 0; word * 64 < slab.block_count && taken < kRefillBlocks; ++word) {
+    uint64_t bits = ~range_.words(kAllocated, index)[word] & valid_bits(slab, word);
+    if (bits == 0) continue;
+    taken += static_cast<size_t>(__builtin_popcountll(bits));
+    for (bits = take_bits(index, word, bits); bits != 0; bits &= bits - 1) {
+      const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+      loam_block *block = reinterpret_cast<loam_block *>(base + at * size);
+      *tail = block;
+      tail = &block->next;
+    }
+  }
+  *tail = nullptr;
+  thread->heads[head] = first->next;
+  first->next = nullptr;
+  first->header = 0;  // raw blocks
+  return first;
+}
+
+// One block, past the lists: under the eyes of debug or torture.
+void *Heap::take_one(unsigned head) {
+  const size_t index = partial_slab(head);
+  if (index == kNoSlab) return nullptr;
+  const Slab &slab = range_.slabs[index];
+  const size_t words = (slab.block_count + 63) / 64;
+  const size_t start = torture_.plan.random_slots ? torture_.random() % words : 0;
+  for (size_t step = 0; step < words; ++step) {
+    const size_t word = (start + step) % words;
+    uint64_t bits = ~range_.words(kAllocated, index)[word] & valid_bits(slab, word);
+    if (bits == 0) continue;
+    if (torture_.plan.random_slots) {
+      for (uint64_t skip = torture_.random() % 64; skip > 0; --skip) {
+        if ((bits & (bits - 1)) != 0) bits &= bits - 1;
+      }
+    }
+    const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+    char *block = range_.slab_address(index) + at * slab.block_size;
+    take_bits(index, word, bits & (~bits + 1));
+    return block;
+  }
+  LOAM_CHECK(slab.allocated == slab.block_count);  // it was on the partial list
+  return nullptr;
+}
+
+void *Heap::take_block(loam_thread *thread, unsigned head) {
+  if (!has_cache()) return take_one(head);
+  loam_block *block = static_cast<loam_block *>(thread->heads[head]);
+  if (block == nullptr) return refill(thread, head);
+  thread->heads[head] = block->next;
+  block->next = nullptr;
+  return block;
+}
+
+void Heap::return_block(void *block) {
+  const size_t index = range_.slab_index(block);
+  const size_t number = range_.block_number(block);
+  Slab &slab = range_.slabs[index];
+  Pool &pool = pools_[slab.head];
+  handed_out_bytes_ -= slab.block_size;
+  if (torture_.plan.never_reuse) {
+    ++pool.retired;
+    return;
+  }
+  LOAM_ASSERT(range_.test(kAllocated, number));
+  range_.clear(kAllocated, number);
+  if (slab.kind == Kind::kContainer && range_.test(kYoung, number)) {
+    range_.clear(kYoung, number);
+    --young_blocks;
+  }
+  if (slab.allocated == slab.block_count) link_partial(slab, index);
+  --pool.allocated;
+  if (--slab.allocated == 0) release_slab(index);
+}
+
+void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
+                            bool unzeroed) {
+  if (locked_ || torture_.fails()) {
+    ++failures_;
+    return nullptr;
+  }
+  const size_t guarded = debug_ ? size + kGuardBytes : size;
+  if (guarded < size) return nullptr;
+  void *block;
+  size_t bytes;
+  if (guarded > LOAM_MAX_BLOCK) {
+    block = allocate_large(guarded, kind, !unzeroed);
+    bytes = block != nullptr ? Large::of(block)->size() : 0;
+    if (block != nullptr && unzeroed) std::memset(block, 0, sizeof(loam_object));
+  } else {
+    if (head == LOAM_HEAD_NULL || debug_) {
+      head = (kind == Kind::kLeaf ? unsigned{LOAM_HEADS_LEAF} : unsigned{LOAM_HEADS_CONTAINER}) +
+             static_cast<unsigned>(round_to_class(guarded) / LOAM_CLASS_STEP);
+    }
+    block = take_block(thread, head);
+    bytes = pools_[head].block_size;
+  }
+  if (block == nullptr) {
+    ++failures_;
+    return nullptr;
+  }
+  if (debug_) {
+    if (bytes <= LOAM_MAX_BLOCK) {
+      if (!guard_untouched(block, bytes)) {
+        report_->fatal("loam_new: block %p was written after it was freed", block);
+      }
+      std::memset(block, 0, bytes);
+    }
+    guard_seal(block, bytes, size);
+  }
+  return block;
+}
+
+void Heap::free_object(loam_thread *thread, loam_object *object) {
+  if (object->tag & LOAM_FLAG_LARGE) {
+    large_.free(Large::of(object));
+    return;
+  }
+  const bool old = (object->tag & LOAM_FLAG_OLD) != 0;
+  loam_block *block = reinterpret_cast<loam_block *>(object);
+  block->header = 0;
+  if (LOAM_EXPECT(!old && --thread->free_budget >= 0)) {
+    void *&head = thread->heads[range_.heads[range_.slab_index(block)]];
+    block->next = static_cast<loam_block *>(head);
+    head = block;
+    return;
+  }
+  if (debug_) guard_poison(block, block_bytes(block));
+  return_block(block);
+  if (thread->free_budget < 0) rebalance(thread);
+}
+
+void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
+  if (!may_grow(LargeRegistry::cost(size))) return nullptr;
+  Large *large = large_.allocate(size, kind, zeroed);
+  if (large == nullptr) return nullptr;
+  if (limit_bytes_ != 0 && counted_bytes() > budget_bytes_) {  // it cost more than it seemed
+    large_.free(large);
+    return nullptr;
+  }
+  note_growth();
+  return large->block();
+}
+
+void *Heap::allocate_raw(loam_thread *thread, size_t size) {
+  const size_t total = debug_ ? size + kGuardBytes : size;
+  void *block = nullptr;
+  if (total >= size && !locked_ && !torture_.fails()) {
+    block = total > LOAM_MAX_BLOCK
+                ? allocate_large(total, Kind::kRaw, false)
+                : take_block(thread, static_cast<unsigned>(LOAM_HEADS_RAW + round_to_class(total) /
+                                                                                LOAM_CLASS_STEP));
+  }
+  if (block == nullptr) {
+    ++failures_;
+    return nullptr;
+  }
+  if (debug_) guard_raw(block, size);
+  return block;
+}
+
+void *Heap::allocate_zeroed(loam_thread *thread, size_t size) {
+  if (size > LOAM_MAX_BLOCK && !debug_) {  // fresh pages need no second pass
+    void *block = !locked_ && !torture_.fails() ? allocate_large(size, Kind::kRaw, true) : nullptr;
+    if (block == nullptr) ++failures_;
+    return block;
+  }
+  void *block = allocate_raw(thread, size);
+  if (block != nullptr) std::memset(block, 0, size);
+  return block;
+}
+
+void Heap::free_raw(loam_thread *thread, void *block) {
+  if (block == nullptr) return;
+  if (debug_ && !check_raw(block, "loam_free")) return;
+  if (!range_.contains(block)) {
+    large_.free(Large::of(block));
+    return;
+  }
+  if (debug_ || torture_.plan.poison) guard_poison(block, block_bytes(block));
+  return_block(block);
+  if (thread->free_budget < 0) rebalance(thread);
+}
+
+size_t Heap::usable_size(const void *block) const {
+  if (block == nullptr) return 0;
+  const size_t bytes = range_.contains(block) ? block_bytes(block) : Large::of(block)->size();
+  return debug_ ? guard_size(block, bytes) : bytes;
+}
+
+void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
+  if (block == nullptr) return allocate_raw(thread, size);
+  if (debug_ && !check_raw(block, "loam_realloc")) return nullptr;
+  const size_t usable = usable_size(block);
+  const bool large = !range_.contains(block);
+  const bool stays = !debug_ && !torture_.plan.move_realloc;
+  if (stays && !large && size <= LOAM_MAX_BLOCK && round_to_class(size) == usable) return block;
+  if (stays && large && size > LOAM_MAX_BLOCK) {
+    Large *const old = Large::of(block);
+    if (size <= old->size() && size >= old->size() / 2) return block;
+    const size_t cost = LargeRegistry::cost(size);
+    const size_t more = cost > old->bytes ? cost - old->bytes : 0;
+    const bool refused = more > 0 && (locked_ || torture_.fails() || !may_grow(more));
+    Large *moved = refused ? nullptr : large_.reallocate(old, size);
+    if (moved == nullptr) {
+      ++failures_;
+      return size <= usable ? block : nullptr;
+    }
+    note_growth();
+    return moved->block();
+  }
+  void *moved = allocate_raw(thread, size);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, block, size < usable ? size : usable);
+  loam_block *const gone = static_cast<loam_block *>(block);
+  if (has_cache() && !large && --thread->free_budget >= 0) {
+    void *&head = thread->heads[range_.heads[range_.slab_index(gone)]];
+    gone->next = static_cast<loam_block *>(head);
+    head = gone;
+  } else {
+    free_raw(thread, block);
+  }
+  return moved;
+}
+
+// -- Debug mode.
+
+void Heap::guard_raw(void *block, size_t size) {
+  const bool small = range_.contains(block);
+  const size_t bytes = small ? block_bytes(block) : Large::of(block)->size();
+  if (small && !guard_untouched(block, bytes)) {
+    report_->fatal("loam_malloc: block %p was written after it was freed", block);
+  }
+  guard_seal(block, bytes, size);
+}
+
+bool Heap::check_raw(const void *block, const char *function) const {
+  if (!range_.contains(block)) {
+    if (!large_.contains(block)) {
+      report_->fatal("%s: %p is not a block of this runtime, or was freed before", function, block);
+    }
+    const Large *large = Large::of(block);
+    if (large->kind != Kind::kRaw) report_->fatal("%s: %p is an object", function, block);
+    if (!guard_intact(block, large->size())) {
+      report_->fatal("%s: block %p was written past its end", function, block);
+    }
+    return true;
+  }
+  const Slab &slab = slab_of(block);
+  if (slab.kind == Kind::kNone) {
+    report_->fatal("%s: %p was freed before, or never allocated", function, block);
+  }
+  const size_t number = range_.block_number(block);
+  const char *start = range_.slab_address(number / kBlocksPerStretch) +
+                      number % kBlocksPerStretch * slab.block_size;
+  if (start != block) {
+    report_->fatal("%s: %p points into block %p, not to its start", function, block,
+                   static_cast<const void *>(start));
+  }
+  if (!range_.test(kAllocated, number)) {
+    report_->fatal("%s: double free of block %p", function, block);
+  }
+  if (slab.kind != Kind::kRaw) report_->fatal("%s: %p is an object", function, block);
+  if (!guard_intact(block, slab.block_size)) {
+    report_->fatal("%s: block %p was written past its end", function, block);
+  }
+  return true;
+}
+
+}  // namespace loam::alloc

@@ -1,0 +1,176 @@
+// The heap: pools of small blocks in the range, large blocks beside it, one limit over both. It knows blocks, never objects.
+//
+//   loam_thread.heads[i] --> free blocks of pool i, popped and pushed inline
+//          ^ refill          | return_blocks
+//   pool i --> partial slabs --> kAllocated bits
+//          ^ take_slab       | release_slab
+//   segments of the range, committed and given back by 4 MiB
+//
+// A block on a thread list has its kAllocated bit set (and kYoung, in a container pool) and header 0.
+// counted_bytes() == slabs in use, metadata, large blocks and external bytes; it passes the limit only by external bytes.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <loam/layout.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/base/report.h"
+#include "allocator/large.h"
+#include "allocator/range.h"
+#include "allocator/torture.h"
+
+namespace loam::alloc {
+
+struct HeapConfig {
+  size_t range_bytes;
+  size_t limit_bytes;  // 0: none
+  bool debug;          // guard bytes, poison, checks of every free
+  Torture torture;
+};
+
+class Heap {
+ public:
+  bool open(const HeapConfig &config, const base::Report *report);
+  void close();  // gives everything back, blocks in use included
+  void attach(loam_thread *thread);
+
+  // -- Raw blocks. nullptr when the limit, memory, the lock or torture says so.
+  void *allocate_raw(loam_thread *thread, size_t size);
+  void *allocate_zeroed(loam_thread *thread, size_t size);
+  void *reallocate_raw(loam_thread *thread, void *block, size_t size);
+  void free_raw(loam_thread *thread, void *block);
+  size_t usable_size(const void *block) const;
+
+  // -- Object blocks: header 0, zero behind it (a large one too, unless `unzeroed`). size includes the header.
+  void *allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind, bool unzeroed);
+  // The payload of a small block must be zero already. Clears every table bit of the block, and takes it back.
+  void free_object(loam_thread *thread, loam_object *object);
+  // Bytes of the block behind a small object, guard included.
+  size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
+  // A pool for one private type, while there is a head for it.
+  bool has_private_head() const { return LOAM_HEADS_PRIVATE + private_pools_ < LOAM_HEAD_COUNT; }
+  unsigned open_private_pool(size_t size, Kind kind, const char *name);
+  // The head that objects of `size` bytes pop; LOAM_HEAD_NULL when they must take the slow path.
+  unsigned head_for(size_t size, Kind kind) const;
+
+  // -- The cache: a thread's lists.
+  void flush(loam_thread *thread);      // every cached block back to its slab
+  void set_locked(loam_thread *thread, bool locked);
+  bool locked() const { return locked_; }
+  bool has_cache() const { return !locked_ && !watched_; }
+  bool watched() const { return watched_; }  // debug or torture: every call takes the slow path
+
+  // -- Accounting, in bytes.
+  size_t in_use_bytes(const loam_thread *thread) const;  // walks the thread's lists
+  size_t free_bytes(const loam_thread *thread) const;    // left under the limit, or committed and unused
+  size_t handed_out_bytes() const { return handed_out_bytes_ + large_.bytes() + external_bytes_; }
+  size_t counted_bytes() const;
+  size_t peak_bytes() const { return peak_bytes_; }
+  size_t metadata_bytes() const;
+  size_t external_bytes() const { return external_bytes_; }
+  bool over_limit() const { return limit_bytes_ != 0 && counted_bytes() > budget_bytes_; }
+  void add_external(ptrdiff_t bytes);
+  size_t limit_bytes() const { return limit_bytes_; }
+  uint64_t failures() const { return failures_; }
+
+  // -- The runtime's own structures, counted as metadata.
+  void *allocate_metadata(size_t bytes);  // zeroed
+  void *reallocate_metadata(void *block, size_t bytes);
+  void free_metadata(void *block);
+
+  size_t trim(loam_thread *thread);
+  // Finds to broken: reports each finding, returns how many. level 0: the sums; 1: every slab, bit and list.
+  size_t verify(const loam_thread *thread, unsigned level) const;
+
+  Range &range() { return range_; }
+  const Range &range() const { return range_; }
+  LargeRegistry &large() { return large_; }
+  const LargeRegistry &large() const { return large_; }
+  const Pool &pool(unsigned head) const { return pools_[head]; }
+  unsigned private_pools() const { return private_pools_; }
+  size_t segment_limit() const { return segment_limit_; }  // no segment from here on was ever committed
+  size_t slab_limit() const { return segment_limit_ * kSlabsPerSegment; }
+  size_t slabs_in_use() const { return slabs_in_use_; }
+  size_t segments_committed() const { return segments_committed_; }
+  const base::Report &report() const { return *report_; }
+  size_t cached_blocks(const loam_thread *thread, unsigned head) const;
+
+  // The slabs in which bits of the table of the same name may be set.
+  struct SlabList {
+    SlabLink first = kLastListed;
+    bool empty() const { return first == kLastListed; }
+  };
+  SlabList young, pending, deferred, grey, condemned, emergency;
+  void list_slab(SlabList &list, SlabLink Slab::*link, size_t slab);
+  size_t unlist_slab(SlabList &list, SlabLink Slab::*link);  // kNoSlab when the list is empty
+  // for (size_t slab = first_listed(list); slab != kNoSlab; slab = next_listed(slab, link))
+  static size_t first_listed(const SlabList &list) { return listed(list.first); }
+  size_t next_listed(size_t slab, SlabLink Slab::*link) const {
+    return listed(range_.slabs[slab].*link);
+  }
+
+  size_t young_blocks = 0;  // kYoung bits set
+  // Of those, free ones that were on the thread's lists when the collector last counted, and have not been used since.
+  size_t free_young_blocks = 0;
+  uint32_t free_young_by_head[LOAM_HEAD_COUNT] = {};
+  void forget_free_young();
+
+ private:
+  static size_t listed(SlabLink link) { return link == kLastListed ? size_t{kNoSlab} : link - 2; }
+  Slab &slab_of(const void *block) const { return range_.slabs[range_.slab_index(block)]; }
+  void open_pools();
+  void *take_block(loam_thread *thread, unsigned head);
+  void *refill(loam_thread *thread, unsigned head);
+  void *take_one(unsigned head);
+  uint64_t take_bits(size_t slab, size_t word, uint64_t wanted);
+  size_t partial_slab(unsigned head);
+  size_t take_slab(unsigned head);
+  void release_slab(size_t slab);
+  size_t free_slab_in_segments();
+  bool commit_segment(size_t segment);
+  void decommit_segment(size_t segment);
+  void return_block(void *block);
+  void return_bits(size_t slab, size_t word, uint64_t bits);
+  void rebalance(loam_thread *thread);
+  void reset_budget(loam_thread *thread);
+  void link_partial(Slab &slab, size_t index);
+  void unlink_partial(Slab &slab, size_t index);
+  bool may_grow(size_t bytes) const;
+  void note_growth();
+  void *allocate_large(size_t size, Kind kind, bool zeroed);
+  void guard_raw(void *block, size_t size);
+  bool check_raw(const void *block, const char *function) const;
+  size_t verify_slab(size_t slab) const;
+  size_t verify_lists(const loam_thread *thread) const;
+
+  static constexpr int32_t kFreeBudget = 2048;           // frees between two looks at the lists
+  static constexpr size_t kRefillBlocks = 32;            // a refill stops at this many, or at the end of its slab
+  static constexpr size_t kCacheBytes = size_t{256} << 10;  // a thread's lists may hold this, or 1 % of the heap
+
+  Range range_;
+  LargeRegistry large_;
+  Pool pools_[LOAM_HEAD_COUNT] = {};
+  unsigned private_pools_ = 0;
+  size_t segment_limit_ = 0;
+  size_t segment_hint_ = 0;  // no segment before this one has a free slab
+  size_t segments_committed_ = 0;
+  size_t spare_segments_ = 0;  // committed, and without a slab in use
+  size_t slabs_in_use_ = 0;
+  size_t handed_out_bytes_ = 0;
+  size_t external_bytes_ = 0;
+  size_t own_bytes_ = 0;  // allocate_metadata
+  size_t limit_bytes_ = 0;
+  size_t budget_bytes_ = 0;  // the limit, less the eighth kept back for the collector's tables
+  size_t peak_bytes_ = 0;
+  uint64_t failures_ = 0;
+  bool locked_ = false;
+  bool watched_ = false;
+  bool debug_ = false;
+  TortureState torture_;
+  const base::Report *report_ = nullptr;
+};
+
+}  // namespace loam::alloc

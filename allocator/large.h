@@ -1,0 +1,74 @@
+// Large blocks: what does not fit a size class. Each comes from the system heap with a prefix, and stands in a registry, so that
+// it is counted, walked by the collector like any container, and freed with the runtime.
+//
+//   | Large (64 bytes) | block ... |        small: byte of table      large: field of the prefix
+//
+// registry.bytes() == the sum of Large::bytes over its lists, and count() the number of blocks.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/slab.h"
+
+namespace loam::alloc {
+
+class LargeRegistry;
+
+struct alignas(16) Large {
+  Large *next, *previous;  // the registry's list
+  Large *next_pending;     // teardown's queue
+  Large *next_grey;        // the collector's queue
+  size_t bytes;            // what the block costs, prefix included
+  LargeRegistry *owner;    // the runtime's, so that another's block is told apart
+  uint32_t inner_edges;    // what range.counts is for small blocks
+  Kind kind;
+  // What the bitmaps are for small blocks.
+  bool young : 1, mark : 1, condemned : 1, emergency : 1, frozen : 1;
+  uint8_t magic;  // kMagic while alive
+
+  static constexpr uint8_t kMagic = 0xA5;
+  void *block() { return this + 1; }
+  size_t size() const { return bytes - sizeof(Large); }  // what the host may use
+  static Large *of(const void *block) {
+    return static_cast<Large *>(const_cast<void *>(block)) - 1;
+  }
+};
+static_assert(sizeof(Large) == 64);
+
+class LargeRegistry {
+ public:
+  // Containers that no collection has judged yet stand apart, so that a young collection need not walk the others.
+  enum List : unsigned { kRawList, kLeafList, kYoungList, kOldList, kLists };
+
+  void open();
+  void close();  // frees every block
+
+  // nullptr when memory ran out. Containers are born young.
+  Large *allocate(size_t size, Kind kind, bool zeroed);
+  // Keeps the old block when it fails.
+  Large *reallocate(Large *large, size_t size);
+  void free(Large *large);
+  void move(Large *large, List list);
+  bool contains(const void *block) const;  // by walking: for debug mode
+
+  // for (Large *large = first(list); large != end(list); large = large->next)
+  Large *first(List list) const { return lists_[list].next; }
+  const Large *end(List list) const { return &lists_[list]; }
+
+  size_t bytes() const { return bytes_; }
+  size_t count() const { return count_; }
+  // What a block of `size` bytes will cost, or a close lower bound.
+  static size_t cost(size_t size);
+
+ private:
+  void link(Large *large, List list);
+
+  Large lists_[kLists];  // sentinels of circular lists
+  size_t bytes_ = 0;
+  size_t count_ = 0;
+};
+
+}  // namespace loam::alloc

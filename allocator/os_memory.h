@@ -1,0 +1,25 @@
+// Address space and pages: the only file that talks to the OS about memory.
+// Thread safety: the OS's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace loam::alloc {
+
+size_t os_page_bytes();
+
+// Reserves addresses that may not be touched yet and are charged to nobody; nullptr when there are none.
+void *os_reserve(size_t bytes);
+void os_release(void *address, size_t bytes);
+
+// Makes whole pages readable and writable, zero on first touch; false when the OS refuses. Committing twice is harmless.
+bool os_commit(void *address, size_t bytes);
+// Gives pages back and their charge with them: untouchable afterwards, zero when committed again.
+void os_decommit(void *address, size_t bytes);
+// Gives the memory behind committed pages back: they stay usable, and read zero.
+void os_discard(void *address, size_t bytes);
+
+uint64_t os_monotonic_ns();
+
+}  // namespace loam::alloc

@@ -1,0 +1,130 @@
+#include "allocator/range.h"
+
+#include "allocator/os_memory.h"
+
+namespace loam::alloc {
+
+namespace {
+
+constexpr size_t kBitmapBytesPerSlab = kWordsPerStretch * sizeof(uint64_t);
+constexpr size_t kOverflowBytesPerSlab = kBlocksPerStretch * sizeof(uint32_t);
+constexpr size_t kPageBytes = 4096;  // tables start on these; os_page_bytes() may be larger, commits are rounded to it
+
+// Bytes of the reservation that each table takes for `slabs` slabs, in order.
+struct Plan {
+  size_t slabs, segments, heads, reciprocals, tracked, counts, overflow, bitmap;
+  explicit Plan(size_t slab_count)
+      : slabs(round(slab_count * sizeof(Slab))),
+        segments(round(slab_count / kSlabsPerSegment * sizeof(Segment))),
+        heads(round(slab_count * sizeof(uint16_t))),
+        reciprocals(round(slab_count * sizeof(uint32_t))),
+        tracked(reciprocals),
+        counts(round(slab_count * kBlocksPerStretch)),
+        overflow(round(slab_count * kOverflowBytesPerSlab)),
+        bitmap(round(slab_count * kBitmapBytesPerSlab)) {}
+  size_t total() const {
+    return slabs + segments + heads + reciprocals + tracked + counts + overflow + bitmap * kBitmaps;
+  }
+  static size_t round(size_t bytes) {
+    const size_t unit = os_page_bytes() > kPageBytes ? os_page_bytes() : kPageBytes;
+    return (bytes + unit - 1) / unit * unit;
+  }
+};
+
+// Commits the pages that hold elements [first, first + count) of a table.
+template <typename T>
+bool commit(T *table, size_t first, size_t count) {
+  const size_t page = os_page_bytes();
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(table + first) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(table + first + count) + page - 1) / page * page;
+  return os_commit(reinterpret_cast<void *>(begin), end - begin);
+}
+
+template <typename T>
+void discard(T *table, size_t first, size_t count) {
+  os_discard(table + first, count * sizeof(T));
+}
+
+}  // namespace
+
+bool Range::reserve(size_t bytes) {
+  for (size_t size = bytes & ~(kSegmentBytes - 1); size >= kSegmentBytes;
+       size = (size / 2) & ~(kSegmentBytes - 1)) {
+    if (try_reserve(size)) return true;
+  }
+  return false;
+}
+
+bool Range::try_reserve(size_t bytes) {
+  const size_t slab_count = bytes >> kSlabShift;
+  const Plan plan(slab_count);
+  const size_t total = bytes + kSegmentBytes + plan.total();
+  char *at = static_cast<char *>(os_reserve(total));
+  if (at == nullptr) return false;
+  reservation_ = at;
+  reserved_bytes_ = total;
+  base_ = (reinterpret_cast<uintptr_t>(at) + kSegmentBytes - 1) & ~(kSegmentBytes - 1);
+  bytes_ = bytes;
+  char *table = reinterpret_cast<char *>(base_) + bytes;
+  const auto take = [&table](size_t size) {
+    char *start = table;
+    table += size;
+    return static_cast<void *>(start);
+  };
+  slabs = static_cast<Slab *>(take(plan.slabs));
+  segments = static_cast<Segment *>(take(plan.segments));
+  heads = static_cast<uint16_t *>(take(plan.heads));
+  reciprocals = static_cast<uint32_t *>(take(plan.reciprocals));
+  tracked = static_cast<uint32_t *>(take(plan.tracked));
+  counts = static_cast<uint8_t *>(take(plan.counts));
+  overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
+  for (uint64_t *&bitmap : bitmaps) bitmap = static_cast<uint64_t *>(take(plan.bitmap));
+  // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer finds zeros, not a fault.
+  if (os_commit(slabs, plan.slabs + plan.segments + plan.heads + plan.reciprocals + plan.tracked)) return true;
+  release();
+  return false;
+}
+
+void Range::release() {
+  if (reservation_ != nullptr) os_release(reservation_, reserved_bytes_);
+  reservation_ = nullptr;
+}
+
+bool Range::commit_segment(size_t segment) {
+  const size_t slab = segment * kSlabsPerSegment;
+  const size_t number = slab * kBlocksPerStretch;
+  const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
+  bool done = os_commit(slab_address(slab), kSegmentBytes) && commit(counts, number, blocks) &&
+              commit(overflow_counts, number, blocks);
+  for (uint64_t *bitmap : bitmaps) done = done && commit(bitmap, number / 64, blocks / 64);
+  if (!done) decommit_segment(segment);
+  return done;
+}
+
+void Range::decommit_segment(size_t segment) {
+  const size_t slab = segment * kSlabsPerSegment;
+  const size_t number = slab * kBlocksPerStretch;
+  const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
+  os_decommit(slab_address(slab), kSegmentBytes);
+  os_decommit(counts + number, blocks);
+  os_decommit(overflow_counts + number, blocks * sizeof(uint32_t));
+  for (uint64_t *bitmap : bitmaps) os_decommit(bitmap + number / 64, blocks / 8);
+}
+
+void Range::discard_bitmap(Bitmap bitmap, size_t segment_limit) {
+  discard(bitmaps[bitmap], 0, segment_limit * kSlabsPerSegment * kWordsPerStretch);
+}
+
+void Range::discard_counts(size_t segment_limit) {
+  const size_t blocks = segment_limit * kSlabsPerSegment * kBlocksPerStretch;
+  discard(counts, 0, blocks);
+  discard(overflow_counts, 0, blocks);
+}
+
+size_t Range::metadata_bytes_per_segment() {
+  constexpr size_t kPerSlab =
+      2 * kBitmapBytesPerSlab + sizeof(Slab) + sizeof(uint16_t) + 2 * sizeof(uint32_t);
+  return kPerSlab * kSlabsPerSegment + sizeof(Segment);
+}
+
+}  // namespace loam::alloc

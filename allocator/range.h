@@ -1,0 +1,97 @@
+// The range: the addresses that a runtime reserves, and the side tables that run parallel to them.
+//
+//   blocks     | segment 0: slab 0 .. 63 | segment 1: slab 64 .. 127 | ...           4 MiB a segment, 64 KiB a slab
+//   tables     | stretch of slab 0 | stretch of slab 1 | ...                          one flat array each
+//
+// A table's stretch is indexed by block within the slab, so that neighbours in memory are neighbours in the table. A block's
+// number is slab * kBlocksPerStretch + index: it indexes the bitmaps (by bit) and the counts (by byte).
+//
+// An address is in the range iff address - base < bytes: one subtract, one compare, no map, no global.
+// Tables of a segment are committed while the segment is; outside a collection the collector's tables are zero.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/slab.h"
+
+namespace loam::alloc {
+
+// A bitmap has a bit per block. The first two are at-rest tables; the others belong to the collector and teardown.
+enum Bitmap : unsigned {
+  kAllocated,  // handed to a thread: in use, or waiting on the thread's free list
+  kYoung,      // containers: handed out since the last collection that judged them
+  kMark,       // collector: reached from outside the set being judged
+  kGrey,       // collector: marked, its edges not followed yet, and not on the mark stack
+  kCondemned,  // collector: proven garbage by the running collection
+  kEmergency,  // collector: proven garbage by an emergency collection, perhaps inside a running one
+  kPending,    // teardown: dead, waiting for its turn
+  kDeferred,   // teardown: dead, waiting until host code may run
+  kFrozen,     // set aside by loam_freeze
+  kBitmaps
+};
+
+class Range {
+ public:
+  // Reserves `bytes` of block addresses and the tables for them, halving until the OS agrees.
+  bool reserve(size_t bytes);
+  void release();
+
+  bool commit_segment(size_t segment);    // false when the OS refuses
+  void decommit_segment(size_t segment);  // its blocks and tables
+  // Zeroes a collector's table over the first `segments` segments, by giving its pages back.
+  void discard_bitmap(Bitmap bitmap, size_t segments);
+  void discard_counts(size_t segments);
+
+  bool contains(const void *address) const { return offset(address) < bytes_; }
+  size_t slab_index(const void *address) const { return offset(address) >> kSlabShift; }
+  size_t block_number(const void *address) const {
+    const size_t at = offset(address);
+    const size_t slab = at >> kSlabShift;
+    return slab * kBlocksPerStretch + block_index(at & (kSlabBytes - 1), reciprocals[slab]);
+  }
+  char *slab_address(size_t slab) const {
+    return reinterpret_cast<char *>(base_) + (slab << kSlabShift);
+  }
+  uint64_t *words(Bitmap bitmap, size_t slab) const {
+    return bitmaps[bitmap] + slab * kWordsPerStretch;
+  }
+  bool test(Bitmap bitmap, size_t number) const {
+    return (bitmaps[bitmap][number >> 6] >> (number & 63)) & 1;
+  }
+  void set(Bitmap bitmap, size_t number) { bitmaps[bitmap][number >> 6] |= bit_of(number); }
+  void clear(Bitmap bitmap, size_t number) { bitmaps[bitmap][number >> 6] &= ~bit_of(number); }
+  static uint64_t bit_of(size_t number) { return uint64_t{1} << (number & 63); }
+
+  uintptr_t base() const { return base_; }
+  size_t bytes() const { return bytes_; }
+  size_t reserved_bytes() const { return reserved_bytes_; }
+  size_t segment_count() const { return bytes_ >> kSegmentShift; }
+  // At-rest metadata that one committed segment costs.
+  static size_t metadata_bytes_per_segment();
+
+  // The tables. Loops hoist these into locals: a store through uint8_t may alias any member.
+  Slab *slabs = nullptr;
+  Segment *segments = nullptr;
+  uint16_t *heads = nullptr;         // by slab; the head its blocks return to
+  uint32_t *reciprocals = nullptr;   // by slab; see block_index
+  uint32_t *tracked = nullptr;       // the same for container slabs, 0 for all others
+  uint8_t *counts = nullptr;         // by block: inner edges, continued in overflow_counts at 255
+  uint32_t *overflow_counts = nullptr;
+  uint64_t *bitmaps[kBitmaps] = {};
+
+ private:
+  size_t offset(const void *address) const {
+    return reinterpret_cast<uintptr_t>(address) - base_;
+  }
+  bool try_reserve(size_t bytes);
+
+  uintptr_t base_ = 0;
+  size_t bytes_ = 0;
+  void *reservation_ = nullptr;
+  size_t reserved_bytes_ = 0;
+};
+
+}  // namespace loam::alloc

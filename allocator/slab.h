@@ -1,0 +1,81 @@
+// Sizes, and what Loam knows about each slab, segment and pool.
+//
+//   slab: 64 KiB of blocks of one pool, nothing else in it; blocks of n bytes start at multiples of n
+//
+// slab.allocated == the bits set in the slab's kAllocated stretch.
+// A slab with a free block is on its pool's partial list; a full one is not.
+// pool.allocated == the sum of slab.allocated over its slabs.
+// A block of an object pool that is free is zero, its link excepted.
+// A slab that belongs to no pool has no bit set in any table, and its segment's free_slabs bit is set.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <loam/layout.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace loam::alloc {
+
+constexpr size_t kSlabShift = LOAM_SLAB_SHIFT;
+constexpr size_t kSlabBytes = size_t{1} << kSlabShift;
+constexpr size_t kSegmentShift = 22;
+constexpr size_t kSegmentBytes = size_t{1} << kSegmentShift;
+constexpr size_t kSlabsPerSegment = kSegmentBytes / kSlabBytes;
+static_assert(kSlabsPerSegment == 64, "a segment's free slabs are one word");
+constexpr size_t kBlocksPerStretch = kSlabBytes / LOAM_MIN_BLOCK;
+constexpr size_t kWordsPerStretch = kBlocksPerStretch / 64;
+
+constexpr uint32_t kNoSlab = UINT32_MAX;
+
+enum class Kind : uint8_t { kNone, kRaw, kLeaf, kContainer };
+
+constexpr size_t round_to_class(size_t bytes) {
+  const size_t rounded = (bytes + LOAM_CLASS_STEP - 1) & ~size_t{LOAM_CLASS_STEP - 1};
+  return rounded < LOAM_MIN_BLOCK ? size_t{LOAM_MIN_BLOCK} : rounded;
+}
+
+// offset / size by multiplication with ceil(2^32 / size). Exact: offset < 2^16 and size <= 2^8 keep the error below 1 / size.
+constexpr uint32_t reciprocal_of(uint32_t size) {
+  return static_cast<uint32_t>(((uint64_t{1} << 32) + size - 1) / size);
+}
+inline size_t block_index(size_t offset_in_slab, uint32_t reciprocal) {
+  return static_cast<size_t>((offset_in_slab * uint64_t{reciprocal}) >> 32);
+}
+
+// Lists that a slab may be on, by index link. Members leave them lazily: a slab that changed its pool stays listed, and
+// whoever walks the list looks at its bits.
+using SlabLink = uint32_t;
+constexpr SlabLink kUnlisted = 0;
+constexpr SlabLink kLastListed = 1;  // any other: the next slab's index + 2
+
+struct alignas(64) Slab {
+  uint16_t head;         // the pool; LOAM_HEAD_NULL: none
+  Kind kind;             // of the pool; kNone without
+  bool dirty;            // holds bytes of a former pool
+  uint32_t block_size;   // bytes
+  uint32_t block_count;  // blocks that fit
+  uint32_t allocated;
+  uint32_t next, prev;   // partial list
+  // Slabs in which bits of the table of the same name may be set.
+  SlabLink young, pending, deferred, grey, condemned, emergency;
+};
+static_assert(sizeof(Slab) == 64);
+
+struct Segment {
+  uint64_t free_slabs;  // a bit per slab without a pool
+  bool committed;
+};
+
+struct Pool {
+  const char *name;  // of the type, in a private pool
+  Kind kind;
+  uint32_t block_size;
+  uint32_t partial;  // first slab with a free block
+  size_t slabs;      // held
+  size_t allocated;
+  size_t retired;    // freed, and never handed out again (torture.never_reuse)
+};
+
+}  // namespace loam::alloc

@@ -1,0 +1,135 @@
+// The heap's verifier: walks everything, changes nothing.
+#include "allocator/guard.h"
+#include "allocator/heap.h"
+
+namespace loam::alloc {
+
+namespace {
+
+size_t count_bits(const uint64_t *words) {
+  size_t bits = 0;
+  for (size_t word = 0; word < kWordsPerStretch; ++word) {
+    bits += static_cast<size_t>(__builtin_popcountll(words[word]));
+  }
+  return bits;
+}
+
+bool zero_behind_link(const char *block, size_t bytes) {
+  for (size_t at = sizeof(loam_block); at < bytes; ++at) {
+    if (block[at] != 0) return false;
+  }
+  return reinterpret_cast<const loam_block *>(block)->header == 0;
+}
+
+}  // namespace
+
+size_t Heap::verify(const loam_thread *thread, unsigned level) const {
+  size_t findings = 0;
+  size_t slabs = 0, handed_out = 0, pool_slabs = 0;
+  size_t allocated[LOAM_HEAD_COUNT] = {};
+  for (size_t index = 0; index < slab_limit(); ++index) {
+    const Slab &slab = range_.slabs[index];
+    if (slab.kind == Kind::kNone) continue;
+    ++slabs;
+    allocated[slab.head] += slab.allocated;
+    if (level >= 1) findings += verify_slab(index);
+  }
+  for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
+    const Pool &pool = pools_[head];
+    pool_slabs += pool.slabs;
+    handed_out += (pool.allocated - pool.retired) * pool.block_size;
+    if (allocated[head] != pool.allocated) {
+      report_->message("[A-5] pool %u counts %zu blocks, its slabs %zu", head, pool.allocated,
+                       allocated[head]);
+      ++findings;
+    }
+  }
+  if (slabs != slabs_in_use_ || pool_slabs != slabs_in_use_ || handed_out != handed_out_bytes_) {
+    report_->message("[A-9] %zu slabs and %zu bytes are counted, %zu and %zu are in use",
+                     slabs_in_use_, handed_out_bytes_, slabs, handed_out);
+    ++findings;
+  }
+  size_t large_bytes = 0, large_count = 0;
+  for (unsigned list = 0; list < LargeRegistry::kLists; ++list) {
+    const auto id = static_cast<LargeRegistry::List>(list);
+    for (const Large *large = large_.first(id); large != large_.end(id); large = large->next) {
+      large_bytes += large->bytes;
+      ++large_count;
+      const bool sound = large->magic == Large::kMagic &&
+                         (!debug_ || guard_intact(large + 1, large->size()));
+      if (!sound) {
+        report_->message("large block %p was written past an end", static_cast<const void *>(large + 1));
+        return findings + 1;
+      }
+    }
+  }
+  if (large_bytes != large_.bytes() || large_count != large_.count()) {
+    report_->message("[A-10] %zu large bytes are counted, %zu are in use", large_.bytes(),
+                     large_bytes);
+    ++findings;
+  }
+  return level >= 1 ? findings + verify_lists(thread) : findings;
+}
+
+size_t Heap::verify_slab(size_t index) const {
+  size_t findings = 0;
+  const Slab &slab = range_.slabs[index];
+  const uint64_t *bits = range_.words(kAllocated, index);
+  if (count_bits(bits) != slab.allocated) {
+    report_->message("[A-3] slab %zu counts %u blocks, its bits %zu", index, slab.allocated,
+                     count_bits(bits));
+    ++findings;
+  }
+  for (size_t at = 0; at < slab.block_count; ++at) {
+    const char *block = range_.slab_address(index) + at * slab.block_size;
+    const bool taken = (bits[at / 64] >> (at % 64)) & 1;
+    bool sound = true;
+    if (debug_) {
+      const bool in_use = taken && (slab.kind == Kind::kRaw ||
+                                    reinterpret_cast<const loam_object *>(block)->tag != 0);
+      const bool retired = taken && torture_.plan.never_reuse;
+      sound = in_use ? guard_intact(block, slab.block_size) || retired
+                     : guard_untouched(block, slab.block_size);
+    } else if (slab.kind != Kind::kRaw && !taken) {
+      sound = zero_behind_link(block, slab.block_size);
+    }
+    if (!sound) {
+      report_->message("[A-6] block %p of slab %zu was written past its end or after it was freed",
+                       static_cast<const void *>(block), index);
+      ++findings;
+    }
+  }
+  return findings;
+}
+
+size_t Heap::verify_lists(const loam_thread *thread) const {
+  size_t findings = 0;
+  for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
+    size_t on_partial = 0;
+    for (uint32_t at = pools_[head].partial; at != kNoSlab; at = range_.slabs[at].next) {
+      const Slab &slab = range_.slabs[at];
+      if (slab.head != head || slab.allocated == slab.block_count || ++on_partial > pools_[head].slabs) {
+        report_->message("[A-4] the partial list of pool %u holds slab %u wrongly", head, at);
+        ++findings;
+        break;
+      }
+    }
+    const loam_block *block = static_cast<const loam_block *>(thread->heads[head]);
+    for (; block != nullptr; block = block->next) {
+      const bool ours = range_.contains(block) &&
+                        range_.heads[range_.slab_index(block)] == head &&
+                        range_.test(kAllocated, range_.block_number(block));
+      const bool clean = ours && (pools_[head].kind == Kind::kRaw ||
+                                  zero_behind_link(reinterpret_cast<const char *>(block),
+                                                   pools_[head].block_size));
+      if (clean) continue;
+      report_->message("[A-8] block %p on the list of pool %u is not a free block of it",
+                       static_cast<const void *>(block), head);
+      ++findings;
+      break;
+    }
+  }
+  return findings;
+}
+
+}  // namespace loam::alloc

@@ -1,0 +1,70 @@
+// How much memory does a 32-byte node take, and a fresh runtime?
+#include <memory>
+
+#include "support.h"
+
+namespace {
+
+using bench::Host;
+using bench::Node;
+
+constexpr size_t kNodes = 10000000;
+constexpr size_t kRuntimes = 32;
+
+// smaps_rollup, because the kernel's quick figures lag by some pages per core.
+size_t resident_bytes() {
+  std::FILE *file = std::fopen("/proc/self/smaps_rollup", "r");
+  bench::require(file != nullptr, "reading /proc/self/smaps_rollup");
+  char line[256];
+  size_t kilobytes = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::sscanf(line, "Rss: %zu kB", &kilobytes) == 1) break;
+  }
+  std::fclose(file);
+  bench::require(kilobytes != 0, "finding Rss");
+  return kilobytes * 1024;
+}
+
+double growth_since(size_t before) {
+  return static_cast<double>(resident_bytes()) - static_cast<double>(before);
+}
+
+void node(benchmark::State &state) {
+  for (auto _ : state) {
+    size_t before = resident_bytes();
+    Host host;
+    const loam_type *type = bench::node_type(host);
+    loam_collect_disable(host.thread());
+    Node *head = nullptr;
+    for (size_t i = 0; i < kNodes; ++i) {
+      Node *next = bench::new_node(host.thread(), type);
+      next->left = head;  // takes over the reference to the head
+      head = next;
+    }
+    state.counters["resident/node"] = growth_since(before) / static_cast<double>(kNodes);
+    bench::require(loam_collect(host.thread()) == 0, "collecting a live chain");
+    state.counters["after a collection"] = growth_since(before) / static_cast<double>(kNodes);
+    loam_stats stats{};
+    bench::require(loam_stats_get(host.runtime(), &stats) == LOAM_OK, "loam_stats_get");
+    state.counters["metadata %"] = 100.0 * static_cast<double>(stats.metadata_bytes) /
+                                   static_cast<double>(stats.counted_bytes);
+    benchmark::DoNotOptimize(head);
+  }
+}
+
+void fresh_runtime(benchmark::State &state) {
+  { Host warm; }  // code pages and mimalloc's first segment belong to no runtime
+  for (auto _ : state) {
+    size_t before = resident_bytes();
+    std::vector<std::unique_ptr<Host>> hosts;
+    for (size_t i = 0; i < kRuntimes; ++i) hosts.push_back(std::make_unique<Host>());
+    state.counters["resident KiB"] = growth_since(before) / static_cast<double>(kRuntimes) / 1024;
+  }
+}
+
+BENCHMARK(node)->Name("10M nodes of 32 B")->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(fresh_runtime)->Name("a fresh runtime")->Iterations(1)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+
+int main(int argc, char **argv) { return bench::run(argc, argv); }

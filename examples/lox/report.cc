@@ -1,0 +1,77 @@
+#include "report.h"
+
+#include <cinttypes>
+#include <cstdio>
+
+namespace lox {
+
+namespace {
+
+struct Totals {
+  size_t blocks;
+  size_t bytes;
+};
+
+void print_type(const loam_type_stats *row, void *context) {
+  auto *totals = static_cast<Totals *>(context);
+  totals->blocks += row->objects;
+  totals->bytes += row->bytes;
+  std::printf("  %-24s %12zu %14zu\n", row->name, row->objects, row->bytes);
+}
+
+void print_pool(const loam_pool_stats *row, void *context) {
+  auto *totals = static_cast<Totals *>(context);
+  totals->blocks += row->blocks;
+  totals->bytes += row->bytes;
+  char name[64];
+  if (row->block_size == 0) {
+    std::snprintf(name, sizeof name, "%s", row->kind);
+  } else {
+    std::snprintf(name, sizeof name, "%s %zu", row->name != nullptr ? row->name : row->kind,
+                  row->block_size);
+  }
+  std::printf("  %-24s %12zu %14zu %8zu\n", name, row->blocks, row->bytes, row->slabs);
+}
+
+void print_total(const Totals &totals) {
+  std::printf("  %-24s %12zu %14zu\n", "total", totals.blocks, totals.bytes);
+}
+
+void print_collections(const loam_stats &stats) {
+  static constexpr const char *kNames[] = {"young", "full", "emergency"};
+  static_assert(sizeof kNames / sizeof *kNames == LOAM_COLLECTION_KINDS);
+  std::printf("\n  %-24s %12s %14s %14s\n", "collections", "count", "collected", "longest pause");
+  for (int kind = 0; kind < LOAM_COLLECTION_KINDS; ++kind) {
+    const loam_collection_stats &row = stats.collections[kind];
+    std::printf("  %-24s %12" PRIu64 " %14" PRIu64 " %11.3f ms\n", kNames[kind], row.pauses.count,
+                row.collected, static_cast<double>(row.pauses.max_ns) / 1e6);
+  }
+}
+
+}  // namespace
+
+void print_report(loam_runtime *runtime) {
+  loam_stats stats = {};
+  stats.struct_size = sizeof stats;
+  if (loam_stats_get(runtime, &stats) != LOAM_OK) return;
+
+  std::printf("\n-- Loam ----------------------------------------------------------------\n");
+  Totals types = {};
+  std::printf("  %-24s %12s %14s\n", "type", "objects", "bytes");
+  loam_stats_types(runtime, print_type, &types);
+  print_total(types);
+
+  Totals pools = {};
+  std::printf("\n  %-24s %12s %14s %8s\n", "pool", "blocks", "bytes", "slabs");
+  loam_stats_pools(runtime, print_pool, &pools);
+  print_total(pools);
+
+  print_collections(stats);
+  std::printf("\n  objects freed by count: %" PRIu64 "\n", stats.freed_by_count);
+  std::printf("  objects freed by the collector: %" PRIu64 "\n", stats.freed_by_collector);
+  std::printf("  finalizers run: %" PRIu64 ", weak references alive: %zu\n", stats.finalizers_run,
+              stats.weak_references);
+  std::printf("peak heap: %zu bytes\n", stats.peak_bytes);
+}
+
+}  // namespace lox

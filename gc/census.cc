@@ -1,0 +1,258 @@
+// Everything that looks at all objects: types, freezing, the end of the runtime, the verifier.
+#include <cstring>
+#include <initializer_list>
+
+#include "allocator/base/check.h"
+#include "gc/collector.h"
+
+namespace loam::gc {
+
+using alloc::Kind;
+using alloc::Large;
+using alloc::LargeRegistry;
+using alloc::Range;
+using alloc::Slab;
+
+Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing)
+    : heap_(heap),
+      hooks_(hooks),
+      pacing_(pacing),
+      weaks_(heap),
+      full_trigger_(pacing.full_minimum_bytes) {}
+
+void Collector::close() {
+  for (uint32_t index = 1; index < types_.count; ++index) heap_.free_metadata(types_.types[index]);
+  heap_.free_metadata(types_.types);
+  weaks_.close();
+}
+
+Type *Collector::add_type(const Type &type) {
+  constexpr uint32_t kMostTypes = UINT32_MAX >> LOAM_TAG_TYPE_SHIFT;
+  if (types_.count > kMostTypes) return nullptr;
+  if (types_.count >= types_.capacity) {
+    const uint32_t capacity = types_.capacity == 0 ? 64 : types_.capacity * 2;
+    void *larger = heap_.reallocate_metadata(types_.types, capacity * sizeof(Type *));
+    if (larger == nullptr) return nullptr;
+    types_.types = static_cast<Type **>(larger);
+    types_.capacity = capacity;
+  }
+  const size_t refs_bytes = type.ref_count * sizeof(uint16_t);
+  const size_t values_bytes = type.value_count * sizeof(uint16_t);
+  const size_t name_bytes = std::strlen(type.name) + 1;
+  void *memory =
+      heap_.allocate_metadata(sizeof(Type) + refs_bytes + values_bytes + name_bytes);
+  if (memory == nullptr) return nullptr;
+  Type *copy = static_cast<Type *>(memory);
+  *copy = type;
+  char *tail = reinterpret_cast<char *>(copy + 1);
+  if (refs_bytes != 0) std::memcpy(tail, type.refs, refs_bytes);
+  copy->refs = reinterpret_cast<uint16_t *>(tail);
+  tail += refs_bytes;
+  if (values_bytes != 0) std::memcpy(tail, type.values, values_bytes);
+  copy->values = reinterpret_cast<uint16_t *>(tail);
+  tail += values_bytes;
+  std::memcpy(tail, type.name, name_bytes);
+  copy->name = tail;
+  const uint32_t tag = types_.count << LOAM_TAG_TYPE_SHIFT;
+  copy->header = uint64_t{tag} << 32 | 1;
+  types_.types[types_.count++] = copy;
+  types_.any_finalizer = types_.any_finalizer || type.finalize != nullptr;
+  return copy;
+}
+
+void *Collector::allocate(const Type &type, size_t size) {
+  void *memory = heap_.allocate_object(thread_, type.pool_head, size, type.kind, type.unzeroed);
+  if (memory == nullptr) return nullptr;
+  loam_object *object = static_cast<loam_object *>(memory);
+  object->refcount = 1;
+  object->tag = static_cast<uint32_t>(type.header >> 32);
+  if (!heap_.range().contains(object)) object->tag |= LOAM_FLAG_LARGE;
+  return object;
+}
+
+void Collector::each_object(ObjectVisitor visit, void *context) const {
+  const Range &range = heap_.range();
+  for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
+    const Slab &entry = range.slabs[slab];
+    if (entry.kind != Kind::kLeaf && entry.kind != Kind::kContainer) continue;
+    for (size_t word = 0; word * 64 < entry.block_count; ++word) {
+      uint64_t bits = range.words(alloc::kAllocated, slab)[word];
+      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
+      for (; bits != 0; bits &= bits - 1) {
+        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
+        loam_object *object = reinterpret_cast<loam_object *>(base + at * entry.block_size);
+        if (object->tag != 0) visit(context, object, type_of(object), entry.block_size);
+      }
+    }
+  }
+  const LargeRegistry &registry = heap_.large();
+  for (const auto list :
+       {LargeRegistry::kLeafList, LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
+    for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
+      loam_object *object = static_cast<loam_object *>(large->block());
+      visit(context, object, type_of(object), large->bytes);
+    }
+  }
+}
+
+// -- Freezing.
+
+void Collector::freeze() {
+  if (activity_ != Activity::kIdle || frame_ != nullptr) return;
+  finish_interrupted();
+  drain_waiting();
+  promote_young();
+  const auto freeze_one = [](void *context, loam_object *object, const Type &type, size_t) {
+    Collector &self = *static_cast<Collector *>(context);
+    if (type.kind != Kind::kContainer || object->refcount == 0) return;
+    if (object->tag & LOAM_FLAG_LARGE) {
+      Large *large = Large::of(object);
+      if (!large->frozen) ++self.frozen_;
+      large->frozen = true;
+      return;
+    }
+    Range &range = self.heap_.range();
+    const size_t number = range.block_number(object);
+    if (range.test(alloc::kFrozen, number)) return;
+    range.set(alloc::kFrozen, number);
+    ++self.frozen_;
+  };
+  each_object(freeze_one, this);
+}
+
+void Collector::unfreeze() {
+  if (activity_ != Activity::kIdle || frame_ != nullptr || frozen_ == 0) return;
+  Range &range = heap_.range();
+  for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
+    if (range.tracked[slab] == 0) continue;
+    std::memset(range.words(alloc::kFrozen, slab), 0, alloc::kWordsPerStretch * sizeof(uint64_t));
+  }
+  for (Large *large = heap_.large().first(LargeRegistry::kOldList);
+       large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {
+    large->frozen = false;
+  }
+  frozen_ = 0;
+}
+
+// -- The end of the runtime.
+
+void Collector::destroy_all() {
+  collect(Collection::kFull);
+  unfreeze();
+  // From here on everything is garbage that no finalizer can save: no block is freed until all are disposed.
+  const auto condemn_one = [](void *, loam_object *object, const Type &, size_t) {
+    object->tag |= LOAM_FLAG_CONDEMNED;
+  };
+  const auto forget_one = [](void *context, loam_object *object, const Type &, size_t) {
+    if (object->tag & LOAM_FLAG_WEAK) {
+      static_cast<Collector *>(context)->weaks_.forget(object, false);
+    }
+  };
+  const auto finalize_one = [](void *context, loam_object *object, const Type &type, size_t) {
+    constexpr uint32_t kFlags = LOAM_FLAG_CONDEMNED | LOAM_FLAG_FINALIZED;
+    if (type.finalize == nullptr || (object->tag & kFlags) != LOAM_FLAG_CONDEMNED) return;
+    static_cast<Collector *>(context)->call_finalizer(object, type);
+  };
+  const auto dispose_one = [](void *context, loam_object *object, const Type &type, size_t) {
+    if (type.dispose != nullptr) type.dispose(static_cast<Collector *>(context)->thread_, object);
+  };
+  each_object(condemn_one, this);
+  if (weaks_.count() != 0) each_object(forget_one, this);
+  activity_ = Activity::kCollecting;
+  run_weak_callbacks(nullptr);
+  if (types_.any_finalizer) each_object(finalize_one, this);
+  each_object(dispose_one, this);
+}
+
+// -- The verifier.
+
+namespace {
+
+struct EdgeCounter {
+  const Range *range;
+  const LargeRegistry *registry;
+
+  void add(loam_object *target) const {
+    if (range->contains(target)) {
+      const size_t number = range->block_number(target);
+      if (range->counts[number] != UINT8_MAX) {
+        ++range->counts[number];
+      } else {
+        ++range->overflow_counts[number];
+      }
+    } else if ((target->tag & LOAM_FLAG_LARGE) != 0 && Large::of(target)->owner == registry) {
+      ++Large::of(target)->inner_edges;
+    }
+  }
+  // The count, which it zeroes.
+  uint32_t take(loam_object *object) const {
+    if (!range->contains(object)) {
+      const uint32_t count = Large::of(object)->inner_edges;
+      Large::of(object)->inner_edges = 0;
+      return count;
+    }
+    const size_t number = range->block_number(object);
+    uint32_t count = range->counts[number];
+    range->counts[number] = 0;
+    if (count == UINT8_MAX) {
+      count += range->overflow_counts[number];
+      range->overflow_counts[number] = 0;
+    }
+    return count;
+  }
+};
+
+struct VerifyPass {
+  const Collector *collector;
+  EdgeCounter counter;
+  const base::Report *report;
+  size_t findings;
+};
+
+}  // namespace
+
+size_t Collector::verify_tables() const {
+  size_t findings = 0;
+  const Range &range = heap_.range();
+  for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
+    const Slab &entry = range.slabs[slab];
+    if (entry.kind == Kind::kNone) continue;
+    uint64_t set = 0;
+    for (const auto bitmap : {alloc::kMark, alloc::kGrey, alloc::kEmergency, alloc::kCondemned}) {
+      if (bitmap == alloc::kCondemned && phase_ != Phase::kNone) continue;
+      for (size_t word = 0; word < alloc::kWordsPerStretch; ++word) {
+        set |= range.words(bitmap, slab)[word];
+      }
+    }
+    const uint8_t *counts = range.counts + slab * alloc::kBlocksPerStretch;
+    for (size_t block = 0; block < entry.block_count; ++block) set |= counts[block];
+    if (set == 0) continue;
+    heap_.report().message("[G-5] a table of the collector is not zero at slab %zu", slab);
+    ++findings;
+  }
+  return findings;
+}
+
+size_t Collector::verify() const {
+  const size_t table_findings = verify_tables();
+  if (table_findings != 0) return table_findings;
+  VerifyPass pass = {this, {&heap_.range(), &heap_.large()}, &heap_.report(), 0};
+  const auto count_one = [](void *context, loam_object *object, const Type &type, size_t) {
+    const VerifyPass &my = *static_cast<VerifyPass *>(context);
+    if (!type.has_edges) return;
+    visit_edges(type, object, [&my](loam_object *target) { my.counter.add(target); });
+  };
+  const auto compare_one = [](void *context, loam_object *object, const Type &type, size_t) {
+    VerifyPass &my = *static_cast<VerifyPass *>(context);
+    const uint32_t inner = my.counter.take(object);
+    if (inner <= object->refcount) return;
+    ++my.findings;
+    my.report->message("[G-7] type %s: %u references to %p are reported, its count is %u",
+                       type.name, inner, static_cast<void *>(object), object->refcount);
+  };
+  each_object(count_one, &pass);
+  each_object(compare_one, &pass);
+  return pass.findings;
+}
+
+}  // namespace loam::gc

@@ -1,0 +1,263 @@
+// The collector: counts that reach zero (teardown.cc), cycles that counts miss (judge.cc, cycle.cc), and everything that must
+// know about both (census.cc). DESIGN.md carries the proof.
+//
+//             decref to 0                        collect
+//                 |                                 |
+//   kIdle --> kDraining --> kIdle        kIdle --> kCollecting --> callbacks --> kCollecting --> kIdle
+//                 |                                                    |
+//                 +--> callbacks: kIdle again, one CallbackFrame deeper
+//
+// [G-3] Host code that may call Loam runs in kIdle inside a CallbackFrame; dispose alone runs outside of it, and there a decref
+//       to zero only queues.
+// [G-4] A condemned object is freed by the sweep of its collection and by nothing else; one whose count reaches zero stays.
+// [G-5] While nothing is being collected, mark, grey, condemned and the counts are zero.
+// [G-6] Inside a callback, objects that need host code to die are deferred, and collections are emergency collections.
+// [G-7] refcount(x) >= the edges reported into x, for every object, wherever collection may happen.
+//
+// Thread safety: the owning runtime's thread; request() alone may be called from anywhere.
+#pragma once
+
+#include <loam/layout.h>
+
+#include "allocator/heap.h"
+#include "gc/edges.h"
+#include "gc/type.h"
+#include "gc/weak.h"
+
+namespace loam::gc {
+
+enum class Collection { kYoung, kFull, kEmergency };
+constexpr size_t kCollections = 3;
+
+struct CollectionRecord {
+  uint64_t runs, collected, survivors, resurrected, uncollectable;
+};
+
+struct Statistics {
+  CollectionRecord collections[kCollections];
+  uint64_t freed_by_count;
+  uint64_t finalizers_run;
+  uint64_t weak_callbacks_run;
+};
+
+// What the collector needs from the layer above.
+struct Hooks {
+  void *context;
+  // A collection starts, or has ended after `duration_ns`.
+  void (*started)(void *context, Collection kind);
+  void (*ended)(void *context, Collection kind, uint64_t duration_ns, size_t collected,
+                size_t survivors);
+  // Reports the host's registered roots.
+  void (*report_roots)(void *context, loam_visitor *visitor);
+};
+
+struct Pacing {
+  bool at_new;                // collect_at == new
+  uint64_t young_threshold;   // containers
+  uint64_t full_growth;       // percent
+  size_t full_minimum_bytes;
+  uint64_t collect_every;     // torture: 0, or collect at every nth allocation of an object
+  bool verify;                // torture: verify after each collection
+};
+
+class Collector {
+ public:
+  Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing);
+  void attach(loam_thread *thread) { thread_ = thread; }
+  void close();  // gives the tables back; the objects go with the heap
+
+  // -- Types. Copies the descriptors and the name behind the type; nullptr when memory or indices ran out.
+  Type *add_type(const Type &type);
+  Type &type_of(const loam_object *object) const { return types_.of(object); }
+  const TypeTable &types() const { return types_; }
+
+  // -- Objects.
+  void *allocate(const Type &type, size_t size);  // nullptr: no memory, no collection tried
+  void dropped(loam_object *object);              // loam_decref's count came out <= 0
+  bool try_incref(loam_object *object);
+  void immortalize(loam_object *object);
+  WeakTable &weaks() { return weaks_; }
+  const WeakTable &weaks() const { return weaks_; }
+
+  // -- Collection. Each returns the objects condemned and freed.
+  size_t collect(Collection kind);
+  void poll();               // at loam_new* of a container: collect when that is due
+  void safepoint();          // everything that waited for one
+  bool step();               // one due collection; true while another is due
+  void request();            // async-signal-safe
+  void disable() { ++disabled_; }
+  void enable();
+  void growth_noted();       // memory was added that poll() may not see
+  void freeze();
+  void unfreeze();
+  void unwind();
+  void host_work_waits();    // the heap was unlocked
+  bool in_callback() const { return frame_ != nullptr; }
+  bool relieve();            // an emergency collection, unless the last one was in vain
+  bool idle() const { return activity_ == Activity::kIdle; }
+
+  // Enters and leaves a callback that is neither finalizer nor weak callback (out of memory).
+  struct CallbackFrame;
+  void enter(CallbackFrame &frame, loam_object *held);
+  void leave(CallbackFrame &frame);
+
+  // Finalizes and disposes everything alive; the memory goes with the heap.
+  void destroy_all();
+
+  // -- Looking inside.
+  // For each object, leaves included, that is not free; dead ones that wait have a count of 0.
+  using ObjectVisitor = void (*)(void *context, loam_object *object, const Type &type, size_t bytes);
+  void each_object(ObjectVisitor visit, void *context) const;
+  size_t frozen_objects() const { return frozen_; }
+  const Statistics &statistics() const { return statistics_; }
+  size_t verify() const;  // [G-5], [G-7]: reports and counts what is wrong
+
+  // The sets that are judged (scope.h).
+  enum class Scope { kAll, kYoung, kCondemned };
+
+ private:
+  enum class Activity : uint8_t { kIdle, kDraining, kCollecting };
+  // Where an interrupted collection goes on.
+  enum class Phase : uint8_t { kNone, kCallbacks, kFinalize, kSweep };
+  struct Judgement {
+    size_t garbage, survivors, uncollectable;
+  };
+  // What the running collection condemned, and what an emergency collection did, perhaps inside of it.
+  enum SetName { kCondemnedSet, kEmergencySet };
+  struct GarbageSet {
+    alloc::Bitmap bitmap;
+    alloc::Heap::SlabList *list;
+    alloc::SlabLink alloc::Slab::*link;
+    size_t *count;
+  };
+
+  static constexpr size_t kDrainStack = 128;
+  static constexpr size_t kMarkStack = 1024;
+  static_assert(kDrainStack > 64, "a word of the pending bitmap must fit");
+
+  // teardown.cc
+  [[noreturn]] void dropped_dead(loam_object *object);
+  void drain();
+  void queue_dead(loam_object *object);
+  void wait_pending(loam_object *object);
+  void defer(loam_object *object);
+  bool load_pending();
+  loam_object *next_deferred();
+  void run_deferred();
+  void destroy(loam_object *object);
+  void release_children(loam_object *object, const Type &type);
+  void free_dead(loam_object *object, const Type &type);
+  void thaw(loam_object *object);
+  bool say_farewell(loam_object *object, const Type &type);
+  void call_finalizer(loam_object *object, const Type &type);
+  void run_weak_callbacks(loam_object *held);
+
+  // scope.h
+  template <Scope kScope>
+  static bool is_member(const loam_object *object);
+  template <Scope kScope, typename Visit>
+  void each_member_word(Visit &&visit);
+  template <Scope kScope, typename Visit>
+  void each_large_member(Visit &&visit);
+  template <Scope kScope, typename Visit>
+  void each_member(Visit &&visit);
+  template <Scope kScope>
+  static alloc::Large *large_member(const alloc::LargeRegistry *registry, loam_object *object);
+
+  // judge.cc. quiet: no host code may run, so that what has a finalizer to run counts as held.
+  template <Scope kScope>
+  Judgement judge(bool quiet);
+  template <Scope kScope>
+  void count_edges();
+  void mark_from_hints(bool keep_finalizable);
+  template <Scope kScope>
+  Judgement mark_from_roots(bool keep_finalizable);
+  bool is_root(loam_object *object, uint32_t inner, bool keep_finalizable, Judgement &tally);
+  template <Scope kScope>
+  bool mark_one(loam_object *object);
+  template <Scope kScope>
+  void drain_marks();
+  bool load_grey();
+  template <Scope kScope>
+  void settle(bool quiet, Judgement &tally);
+  void clear_counts(size_t first_number);
+  void condemn(loam_object *object, bool quiet);
+  void acquit(loam_object *object);
+  void report_over_reported(const loam_object *object, uint32_t inner);
+
+  // cycle.cc
+  size_t run_collection(Collection kind);
+  size_t run_cycle();
+  void finish_interrupted();
+  void drain_waiting();
+  void report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors);
+  GarbageSet garbage_set(SetName name);
+  template <typename Visit>
+  void each_condemned(SetName name, Visit &&visit);
+  void forget_weak(SetName name);
+  void finalize_condemned();
+  size_t sweep(SetName name);
+  static bool in_emergency_set(const alloc::Range &range, const loam_object *object);
+  void clear_set_list(const GarbageSet &set);
+  void free_condemned(const GarbageSet &set, SetName name);
+  void promote_young();
+  void reset_full_trigger();
+  void give_back_tables();
+  bool young_due() const;
+  bool full_due() const { return heap_.handed_out_bytes() >= full_trigger_; }
+  void attend(uint32_t why);
+
+  // census.cc
+  size_t verify_tables() const;
+
+  alloc::Heap &heap_;
+  Hooks hooks_;
+  Pacing pacing_;
+  loam_thread *thread_ = nullptr;
+  TypeTable types_;
+  WeakTable weaks_;
+  Statistics statistics_ = {};
+
+  Activity activity_ = Activity::kIdle;
+  CallbackFrame *frame_ = nullptr;  // innermost
+  uint32_t disabled_ = 0;           // loam_collect_disable calls not undone
+  size_t frozen_ = 0;               // objects
+  size_t full_trigger_;             // handed-out bytes at which a full collection is due
+  size_t calm_above_ = SIZE_MAX;    // no emergency collection while more bytes are handed out
+  uint64_t allocations_ = 0;        // for torture.collect_every
+
+  // The dead that wait: on a stack, then in the pending bitmap; large blocks in lists of their own.
+  bool has_pending_ = false;
+  bool has_deferred_ = false;  // or weak callbacks are queued
+  size_t drain_depth_ = 0;
+  loam_object *drain_stack_[kDrainStack];
+  alloc::Large *pending_large_ = nullptr;
+  alloc::Large *deferred_large_ = nullptr;
+
+  // The running collection.
+  Phase phase_ = Phase::kNone;
+  Collection kind_ = Collection::kFull;
+  bool host_ran_ = false;  // since the condemned were judged
+  bool has_condemned_large_ = false;
+  bool counts_overflowed_ = false;
+  size_t condemned_ = 0;
+  size_t emergency_condemned_ = 0;
+  size_t collected_ = 0;
+  size_t survivors_ = 0;
+  uint64_t start_ns_ = 0;
+  size_t mark_depth_ = 0;
+  alloc::Large *grey_large_ = nullptr;
+  loam_object *mark_stack_[kMarkStack];
+};
+
+// A callback in progress, on the stack of the function that made it.
+struct Collector::CallbackFrame {
+  CallbackFrame *outer;
+  loam_object *held;  // kept alive by one reference of the frame's; null: none
+  Activity activity;  // to return to
+};
+
+// Bits of loam_thread.attention.
+enum Attention : uint32_t { kAttendRequest = 1, kAttendWork = 2, kAttendGrowth = 4 };
+
+}  // namespace loam::gc

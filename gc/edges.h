@@ -1,0 +1,69 @@
+// Edges: calling something for each strong reference that an object holds.
+//
+// Descriptors are walked inline; a trace callback reports through loam_visit, which comes back here by way of a loam_visitor.
+#pragma once
+
+#include <cstring>
+#include <type_traits>
+
+#include "gc/type.h"
+
+struct loam_visitor {
+  void (*visit)(loam_visitor *self, loam_object *target);
+};
+
+namespace loam::gc {
+
+// Objects as bytes: hosts declare the fields with types of their own.
+template <typename T>
+inline T read_field(const loam_object *object, size_t offset) {
+  T value;
+  std::memcpy(&value, reinterpret_cast<const char *>(object) + offset, sizeof value);
+  return value;
+}
+
+template <typename Visit>
+inline void visit_word(const Type &type, uint64_t word, Visit &&visit) {
+  if ((word & type.value_mask) != type.value_bits) return;
+  loam_object *target = reinterpret_cast<loam_object *>(word & type.pointer_mask);
+  if (target != nullptr) visit(target);
+}
+
+template <typename Visit>
+__attribute__((noinline)) void visit_rare_edges(const Type &type, loam_object *object,
+                                                Visit &&visit) {
+  for (size_t i = 0; i < type.value_count; ++i) {
+    visit_word(type, read_field<uint64_t>(object, type.values[i]), visit);
+  }
+  if (type.items_offset != 0) {
+    const size_t length = read_field<size_t>(object, type.length_offset);
+    const uint64_t *items = read_field<const uint64_t *>(object, type.items_offset);
+    for (size_t i = 0; i < length; ++i) visit_word(type, items[i], visit);
+  }
+  if (type.trace != nullptr) {
+    using Function = std::remove_reference_t<Visit>;
+    struct Adapter : loam_visitor {
+      Function *function;
+    } adapter;
+    adapter.visit = [](loam_visitor *self, loam_object *target) {
+      (*static_cast<Adapter *>(self)->function)(target);
+    };
+    adapter.function = &visit;
+    type.trace(object, &adapter);
+  }
+}
+
+// visit(loam_object *) for each edge of object; NULL is skipped.
+template <typename Visit>
+inline void visit_edges(const Type &type, loam_object *object, Visit &&visit) {
+  const uint16_t *refs = type.refs;
+  for (size_t i = 0, count = type.ref_count; i < count; ++i) {
+    loam_object *target = read_field<loam_object *>(object, refs[i]);
+    if (target != nullptr) visit(target);
+  }
+  if (type.value_count != 0 || type.items_offset != 0 || type.trace != nullptr) {
+    visit_rare_edges(type, object, visit);
+  }
+}
+
+}  // namespace loam::gc

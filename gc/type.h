@@ -1,0 +1,50 @@
+// What the collector knows about a type: how to find an object's edges, and the host's functions.
+//
+// [G-1] Edges are found in one way only: by the descriptors (refs, values, items), or by trace.
+//
+// Thread safety: written once at registration, then read-only.
+#pragma once
+
+#include <loam/layout.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/slab.h"
+
+namespace loam::gc {
+
+struct Type : loam_type {
+  alloc::Kind kind;       // kLeaf: untracked (no references, or acyclic); kContainer
+  bool unzeroed;          // LOAM_TYPE_UNZEROED
+  bool has_edges;         // false: nothing to trace
+  uint16_t ref_count;     // refs[ref_count]
+  uint16_t value_count;   // values[value_count]
+  const uint16_t *refs;   // offsets of loam_object *
+  const uint16_t *values; // offsets of tagged words
+  uint64_t value_mask, value_bits, pointer_mask;
+  size_t items_offset;    // of a pointer to tagged words; 0: none
+  size_t length_offset;   // of their number, a size_t
+  loam_trace_fn trace;
+  loam_finalize_fn finalize;
+  loam_dispose_fn dispose;
+  uint16_t pool_head;     // of its private pool; LOAM_HEAD_NULL: by size
+  size_t instance_size;   // bytes, header included; 0: given per object
+  size_t least_size;      // bytes: the header and every described field
+  const char *name;
+  void *context;
+};
+
+inline uint32_t type_index(uint32_t tag) { return tag >> LOAM_TAG_TYPE_SHIFT; }
+
+// Types by index; index 0 is no type, because tag 0 is a free block.
+struct TypeTable {
+  Type **types = nullptr;
+  uint32_t count = 1;
+  uint32_t capacity = 0;
+  bool any_finalizer = false;
+
+  Type &of(const loam_object *object) const { return *types[type_index(object->tag)]; }
+};
+
+}  // namespace loam::gc

@@ -1,0 +1,87 @@
+// Plain memory, and the calls that show how much there is.
+#include "runtime/runtime.h"
+
+using namespace loam;
+
+bool rt::ask_host_for_memory(loam_runtime &runtime, size_t bytes) {
+  const loam_out_of_memory_fn ask = runtime.options.out_of_memory;
+  if (ask == nullptr || runtime.heap.locked() || !runtime.collector.idle()) return false;
+  gc::Collector::CallbackFrame frame;
+  runtime.collector.enter(frame, nullptr);
+  const bool again = ask(&runtime.main_thread, bytes, runtime.options.context);
+  runtime.collector.leave(frame);
+  return again;
+}
+
+namespace {
+
+// One attempt, and one more when the host says so.
+template <typename Allocate>
+void *allocate_asking(loam_runtime &runtime, size_t bytes, Allocate &&allocate) {
+  void *block = allocate();
+  if (block == nullptr && rt::ask_host_for_memory(runtime, bytes)) block = allocate();
+  return block;
+}
+
+}  // namespace
+
+extern "C" {
+
+void *loam_malloc_slow(loam_thread *thread, size_t size) {
+  loam_runtime &runtime = rt::runtime_of(thread);
+  return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
+}
+
+void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
+  loam_runtime &runtime = rt::runtime_of(thread);
+  size_t bytes;
+  if (__builtin_mul_overflow(n, size, &bytes)) return nullptr;
+  return allocate_asking(runtime, bytes,
+                         [&] { return runtime.heap.allocate_zeroed(thread, bytes); });
+}
+
+void *loam_realloc(loam_thread *thread, void *pointer, size_t size) {
+  loam_runtime &runtime = rt::runtime_of(thread);
+  return allocate_asking(runtime, size,
+                         [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
+}
+
+void loam_free_slow(loam_thread *thread, void *block) {
+  rt::runtime_of(thread).heap.free_raw(thread, block);
+}
+
+void loam_free_sized(loam_thread *thread, void *pointer, size_t size) {
+  loam_runtime &runtime = rt::runtime_of(thread);
+  if (runtime.options.debug && pointer != nullptr && size > runtime.heap.usable_size(pointer)) {
+    runtime.report.fatal("loam_free_sized: block %p is smaller than %zu bytes", pointer, size);
+  }
+  loam_free(thread, pointer);
+}
+
+size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {
+  return runtime->heap.usable_size(pointer);
+}
+
+size_t loam_good_size(size_t size) {
+  if (size <= LOAM_MAX_BLOCK) return alloc::round_to_class(size);
+  const size_t cost = size <= PTRDIFF_MAX ? alloc::LargeRegistry::cost(size) : 0;
+  return cost > size + sizeof(alloc::Large) ? cost - sizeof(alloc::Large) : size;
+}
+
+void loam_external_add(loam_thread *thread, ptrdiff_t bytes) {
+  loam_runtime &runtime = rt::runtime_of(thread);
+  runtime.heap.add_external(bytes);
+  if (bytes > 0) runtime.collector.growth_noted();
+}
+
+size_t loam_mem_alloc(const loam_runtime *runtime) {
+  return runtime->heap.in_use_bytes(&runtime->main_thread);
+}
+
+size_t loam_mem_free(const loam_runtime *runtime) {
+  return runtime->heap.free_bytes(&runtime->main_thread);
+}
+
+size_t loam_trim(loam_thread *thread) { return rt::runtime_of(thread).heap.trim(thread); }
+
+}  // extern "C"
