@@ -137,7 +137,6 @@ void Collector::unfreeze() {
 // -- The end of the runtime.
 
 void Collector::destroy_all() {
-  collect(Collection::kFull);
   unfreeze();
   // From here on everything is garbage that no finalizer can save: no block is freed until all are disposed.
   const auto condemn_one = [](void *, loam_object *object, const Type &, size_t) {

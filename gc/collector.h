@@ -101,7 +101,7 @@ class Collector {
   void enter(CallbackFrame &frame, loam_object *held);
   void leave(CallbackFrame &frame);
 
-  // Finalizes and disposes everything alive; the memory goes with the heap.
+  // After a last collection: finalizes and disposes everything alive. The memory goes with the heap.
   void destroy_all();
 
   // -- Looking inside.
@@ -148,6 +148,11 @@ class Collector {
   void release_children(loam_object *object, const Type &type);
   void free_dead(loam_object *object, const Type &type);
   void thaw(loam_object *object);
+  // Another runtime's object: an edge to it is the host's mistake, and is never followed.
+  bool is_foreign(const loam_object *object) const {
+    return !heap_.range().contains(object) && is_foreign_large(object);
+  }
+  bool is_foreign_large(const loam_object *object) const;
   bool say_farewell(loam_object *object, const Type &type);
   void call_finalizer(loam_object *object, const Type &type);
   void run_weak_callbacks(loam_object *held);

@@ -33,9 +33,9 @@ size_t Collector::collect(Collection kind) {
 size_t Collector::run_collection(Collection kind) {
   const bool quiet = kind == Collection::kEmergency || frame_ != nullptr;  // [G-6]
   const bool young_only = kind == Collection::kYoung;
-  const uint64_t start_ns = alloc::os_monotonic_ns();
+  activity_ = Activity::kCollecting;  // events may not call back
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, kind);
-  activity_ = Activity::kCollecting;
+  const uint64_t start_ns = alloc::os_monotonic_ns();
   if (!quiet) {
     kind_ = kind;
     start_ns_ = start_ns;
@@ -57,13 +57,13 @@ size_t Collector::run_collection(Collection kind) {
     return run_cycle();
   }
   const size_t collected = sweep(kEmergencySet);
-  activity_ = Activity::kIdle;
   if (weaks_.has_callbacks()) {
     has_deferred_ = true;
     attend(kAttendWork);
   }
   if (!young_only) reset_full_trigger();
   report_end(kind, start_ns, collected, tally.survivors);
+  activity_ = Activity::kIdle;
   drain_waiting();
   return collected;
 }
@@ -82,13 +82,13 @@ size_t Collector::run_cycle() {
   if (host_ran_) judge<Scope::kCondemned>(false);
   collected_ = sweep(kCondemnedSet);
   phase_ = Phase::kNone;
-  activity_ = Activity::kIdle;
   const size_t collected = collected_;
   if (kind_ == Collection::kFull) {
     reset_full_trigger();
     give_back_tables();
   }
   report_end(kind_, start_ns_, collected, survivors_);
+  activity_ = Activity::kIdle;
   drain_waiting();
   run_deferred();
   return collected;
@@ -172,6 +172,7 @@ size_t Collector::sweep(SetName name) {
     if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, true);
     if (!type.has_edges) return;
     visit_edges(type, object, [&](loam_object *target) {
+      if (is_foreign(target)) return;
       const bool condemned = (target->tag & LOAM_FLAG_CONDEMNED) != 0;
       // Inside another collection: its condemned are not ours, and stay for it [G-4].
       const bool ours = condemned && (!nested || in_emergency_set(range, target));
@@ -370,6 +371,7 @@ bool Collector::relieve() {
   const size_t before = heap_.handed_out_bytes();
   if (before > calm_above_) return false;
   collect(Collection::kEmergency);
+  if (types_.any_finalizer) attend(kAttendRequest);  // what it left for their sake
   const size_t after = heap_.handed_out_bytes();
   const size_t sixteenth = before / 16;
   calm_above_ = before - after < sixteenth ? after - sixteenth : SIZE_MAX;

@@ -101,6 +101,7 @@ inline alloc::Large *Collector::large_member(const alloc::LargeRegistry *registr
   if ((object->tag & LOAM_FLAG_LARGE) == 0) return nullptr;  // another runtime's
   alloc::Large *large = alloc::Large::of(object);
   if (large->owner != registry || large->kind != alloc::Kind::kContainer) return nullptr;
+  if (kScope == Scope::kAll && large->frozen) return nullptr;
   if (kScope == Scope::kYoung && !large->young) return nullptr;
   if (kScope == Scope::kCondemned && !large->condemned) return nullptr;
   return large;

@@ -99,7 +99,8 @@ LOAM_NOINLINE bool Collector::load_pending() {
   for (size_t slab; (slab = heap_.first_listed(heap_.pending)) != alloc::kNoSlab;) {
     uint64_t *words = range.words(alloc::kPending, slab);
     const Slab &entry = range.slabs[slab];
-    for (size_t word = 0; word * 64 < entry.block_count; ++word) {
+    const size_t blocks = entry.kind != alloc::Kind::kNone ? entry.block_count : 0;
+    for (size_t word = 0; word * 64 < blocks; ++word) {
       uint64_t bits = words[word];
       if (bits == 0) continue;
       words[word] = 0;
@@ -126,7 +127,8 @@ loam_object *Collector::next_deferred() {
   for (size_t slab; (slab = heap_.first_listed(heap_.deferred)) != alloc::kNoSlab;) {
     uint64_t *words = range.words(alloc::kDeferred, slab);
     const Slab &entry = range.slabs[slab];
-    for (size_t word = 0; word * 64 < entry.block_count; ++word) {
+    const size_t blocks = entry.kind != alloc::Kind::kNone ? entry.block_count : 0;
+    for (size_t word = 0; word * 64 < blocks; ++word) {
       if (words[word] == 0) continue;
       const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(words[word]));
       words[word] &= words[word] - 1;
@@ -170,7 +172,7 @@ inline void Collector::destroy(loam_object *object) {
 inline void Collector::release_children(loam_object *object, const Type &type) {
   visit_edges(type, object, [this](loam_object *child) {
     const int32_t count = static_cast<int32_t>(child->refcount);
-    if (count < 0) return;
+    if (count < 0 || LOAM_RARELY(is_foreign(child))) return;
     child->refcount = static_cast<uint32_t>(count - 1);
     if (count > 1) return;
     if (LOAM_RARELY(count == 0)) dropped_dead(child);
@@ -186,6 +188,10 @@ void Collector::free_dead(loam_object *object, const Type &type) {
     --frozen_;
   }
   heap_.free_object(thread_, object);
+}
+
+LOAM_NOINLINE bool Collector::is_foreign_large(const loam_object *object) const {
+  return (object->tag & LOAM_FLAG_LARGE) == 0 || Large::of(object)->owner != &heap_.large();
 }
 
 LOAM_NOINLINE void Collector::thaw(loam_object *object) {

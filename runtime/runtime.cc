@@ -37,6 +37,17 @@ alloc::HeapConfig heap_config_of(const loam_options &options) {
   return alloc::HeapConfig{options.range_size, options.heap_limit, options.debug, torture};
 }
 
+void report_leaks(loam_runtime &runtime) {
+  const auto report_type = [](const loam_type_stats *row, void *context) {
+    static_cast<loam_runtime *>(context)->report.message(
+        "leak: %zu of type %s, %zu bytes, alive at loam_runtime_destroy", row->objects, row->name,
+        row->bytes);
+  };
+  if (loam_stats_types(&runtime, report_type, &runtime) != LOAM_OK) {
+    runtime.report.message("leak: no memory to count what is alive at loam_runtime_destroy");
+  }
+}
+
 }  // namespace
 
 loam_runtime::loam_runtime(const loam_options &resolved)
@@ -79,6 +90,8 @@ void loam_runtime_destroy(loam_runtime *runtime) {
   }
   runtime->heap_locks = 0;
   runtime->heap.set_locked(&runtime->main_thread, false);
+  runtime->collector.collect(gc::Collection::kFull);
+  if (runtime->options.report_leaks) report_leaks(*runtime);
   runtime->collector.destroy_all();
   while (runtime->roots != nullptr) loam_roots_unregister(runtime, runtime->roots);
   runtime->collector.close();

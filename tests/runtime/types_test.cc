@@ -184,6 +184,7 @@ TEST_CASE("private pools beyond the last head are refused with ENOMEM, and all o
   CHECK(status == LOAM_ENOMEM);
   CHECK(types.size() == LOAM_HEAD_COUNT - LOAM_HEADS_PRIVATE);
   host.register_type(pair_spec("shared"));
+  loam_collect_disable(host.thread);
   for (loam_type *type : types) {
     Pair *pair = host.make<Pair>(type);
     CHECK(loam_type_of(host.runtime, as_object(pair)) == type);
