@@ -110,6 +110,8 @@ class Collector {
   void each_object(ObjectVisitor visit, void *context) const;
   size_t frozen_objects() const { return frozen_; }
   const Statistics &statistics() const { return statistics_; }
+  // Debug mode: an object of this heap in use, or the fatal handler is told, `function` first.
+  void check_object(const loam_object *object, const char *function) const;
   size_t verify() const;  // [G-5], [G-7]: reports and counts what is wrong
 
   // The sets that are judged (scope.h).
@@ -137,6 +139,7 @@ class Collector {
 
   // teardown.cc
   [[noreturn]] void dropped_dead(loam_object *object);
+  void dropped_slow(loam_object *object);
   void drain();
   void queue_dead(loam_object *object);
   void wait_pending(loam_object *object);
@@ -147,6 +150,9 @@ class Collector {
   void destroy(loam_object *object);
   void release_children(loam_object *object, const Type &type);
   void free_dead(loam_object *object, const Type &type);
+  void free_dead_slow(loam_object *object, const Type &type);
+  void push_free(loam_object *object, const Type &type);
+  void free_word(char *base, size_t size, uint64_t bits);
   void thaw(loam_object *object);
   // Another runtime's object: an edge to it is the host's mistake, and is never followed.
   bool is_foreign(const loam_object *object) const {
@@ -186,8 +192,11 @@ class Collector {
   template <Scope kScope>
   void settle(bool quiet, Judgement &tally);
   void clear_counts(size_t first_number);
-  void condemn(loam_object *object, bool quiet);
-  void acquit(loam_object *object);
+  template <Scope kScope>
+  void settle_word(bool quiet, size_t slab, size_t word, uint64_t changed);
+  template <Scope kScope>
+  void settle_large(bool quiet, alloc::Large *large);
+  void note_acquitted(size_t count);
   void report_over_reported(const loam_object *object, uint32_t inner);
 
   // cycle.cc
@@ -214,6 +223,9 @@ class Collector {
 
   // census.cc
   size_t verify_tables() const;
+
+  // debug.cc
+  void check_end(const loam_object *object, const Type &type) const;
 
   alloc::Heap &heap_;
   Hooks hooks_;

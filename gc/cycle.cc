@@ -172,11 +172,10 @@ size_t Collector::sweep(SetName name) {
     if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, true);
     if (!type.has_edges) return;
     visit_edges(type, object, [&](loam_object *target) {
-      if (is_foreign(target)) return;
       const bool condemned = (target->tag & LOAM_FLAG_CONDEMNED) != 0;
       // Inside another collection: its condemned are not ours, and stay for it [G-4].
-      const bool ours = condemned && (!nested || in_emergency_set(range, target));
-      if (ours || static_cast<int32_t>(target->refcount) < 0) return;
+      if (condemned && (!nested || in_emergency_set(range, target))) return;
+      if (static_cast<int32_t>(target->refcount) < 0 || is_foreign(target)) return;
       LOAM_ASSERT(target->refcount != 0);  // [G-7]
       if (--target->refcount == 0 && !condemned) queue_dead(target);
     });
@@ -214,16 +213,11 @@ void Collector::free_condemned(const GarbageSet &set, SetName name) {
       uint64_t bits = words[word];
       if (bits == 0) continue;
       words[word] = 0;
-      char *const base = range.slab_address(slab) + word * 64 * size;
-      for (; bits != 0; bits &= bits - 1) {
-        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-        loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-        if ((object->tag & LOAM_FLAG_OLD) == 0) {
-          ++heap_.free_young_blocks;
-          ++heap_.free_young_by_head[head];
-        }
-        free_dead(object, type_of(object));
-      }
+      const auto young = static_cast<uint32_t>(
+          __builtin_popcountll(bits & range.words(alloc::kYoung, slab)[word]));
+      heap_.free_young_blocks += young;
+      heap_.free_young_by_head[head] += young;
+      free_word(range.slab_address(slab) + word * 64 * size, size, bits);
     }
   }
   if (has_condemned_large_) {
@@ -231,7 +225,11 @@ void Collector::free_condemned(const GarbageSet &set, SetName name) {
     for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
       for (Large *large = registry.first(list); large != registry.end(list);) {
         Large *next = large->next;
-        if (name == kCondemnedSet ? large->condemned : large->emergency) heap_.large().free(large);
+        if (name == kCondemnedSet ? large->condemned : large->emergency) {
+          loam_object *object = static_cast<loam_object *>(large->block());
+          if (heap_.debug()) check_end(object, type_of(object));
+          heap_.large().free(large);
+        }
         large = next;
       }
     }
@@ -242,7 +240,7 @@ void Collector::free_condemned(const GarbageSet &set, SetName name) {
 
 // -- Ages.
 
-// Every live young container becomes old. Blocks that are free, and condemned ones, stay young: they return to the lists.
+// Every live young container becomes old. Free blocks stay young, and so do the condemned.
 void Collector::promote_young() {
   Range &range = heap_.range();
   alloc::Heap::SlabList rest;
@@ -255,12 +253,15 @@ void Collector::promote_young() {
     for (size_t word = 0; word * 64 < entry.block_count; ++word) {
       uint64_t &young = range.words(alloc::kYoung, slab)[word];
       char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-      for (uint64_t bits = young; bits != 0; bits &= bits - 1) {
+      // The condemned stay young: the sweep returns their blocks to the thread's lists.
+      const uint64_t doomed = range.words(alloc::kCondemned, slab)[word] |
+                              range.words(alloc::kEmergency, slab)[word];
+      stays = stays || (young & doomed) != 0;
+      for (uint64_t bits = young & ~doomed; bits != 0; bits &= bits - 1) {
         const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
         loam_object *object = reinterpret_cast<loam_object *>(base + at * entry.block_size);
-        if (object->tag == 0 || (object->tag & LOAM_FLAG_CONDEMNED) != 0) {
+        if (object->tag == 0) {
           stays = true;
-          if (object->tag != 0) continue;
           ++heap_.free_young_blocks;
           ++heap_.free_young_by_head[entry.head];
         } else {

@@ -220,28 +220,23 @@ void Collector::settle(bool quiet, Judgement &tally) {
     *marks = 0;
     const Slab &entry = range.slabs[slab];
     char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-    const uint64_t changed = kScope == Scope::kCondemned ? bits & marked : bits & ~marked;
-    for (uint64_t rest = changed; rest != 0; rest &= rest - 1) {
+    uint64_t changed = 0;
+    uint64_t rest = kScope == Scope::kCondemned ? bits & marked : bits & ~marked;
+    for (; rest != 0; rest &= rest - 1) {
       const size_t at = static_cast<size_t>(__builtin_ctzll(rest));
       loam_object *object = reinterpret_cast<loam_object *>(base + at * entry.block_size);
       if (!is_member<kScope>(object)) continue;
-      if (kScope == Scope::kCondemned) {
-        acquit(object);
-      } else {
-        condemn(object, quiet);
-      }
-      ++tally.garbage;
+      object->tag ^= LOAM_FLAG_CONDEMNED;
+      changed |= rest & (~rest + 1);
     }
+    if (changed != 0) settle_word<kScope>(quiet, slab, word, changed);
     clear_counts(slab * kBlocksPerStretch + word * 64);
   });
   each_large_member<kScope>([&](Large *large) {
     loam_object *object = static_cast<loam_object *>(large->block());
-    if (kScope == Scope::kCondemned && large->mark) {
-      acquit(object);
-      ++tally.garbage;
-    } else if (kScope != Scope::kCondemned && !large->mark && is_member<kScope>(object)) {
-      condemn(object, quiet);
-      ++tally.garbage;
+    if (large->mark == (kScope == Scope::kCondemned) && is_member<kScope>(object)) {
+      object->tag ^= LOAM_FLAG_CONDEMNED;
+      settle_large<kScope>(quiet, large);
     }
     large->mark = false;
     large->inner_edges = 0;
@@ -254,7 +249,7 @@ void Collector::settle(bool quiet, Judgement &tally) {
     }
   }
   counts_overflowed_ = false;
-  if (kScope == Scope::kCondemned) tally.garbage = condemned_;
+  tally.garbage = quiet ? emergency_condemned_ : condemned_;
   tally.survivors -= tally.garbage;
 }
 
@@ -269,37 +264,40 @@ inline void Collector::clear_counts(size_t first_number) {
   std::memset(range.counts + first_number, 0, 64);
 }
 
-void Collector::condemn(loam_object *object, bool quiet) {
-  object->tag |= LOAM_FLAG_CONDEMNED;
-  ++(quiet ? emergency_condemned_ : condemned_);
-  if (object->tag & LOAM_FLAG_LARGE) {
-    Large *large = Large::of(object);
-    (quiet ? large->emergency : large->condemned) = true;
-    has_condemned_large_ = true;
+// Condemned, or, judging the condemned, acquitted because a finalizer made them reachable again.
+template <Collector::Scope kScope>
+inline void Collector::settle_word(bool quiet, size_t slab, size_t word, uint64_t changed) {
+  const auto count = static_cast<size_t>(__builtin_popcountll(changed));
+  if (kScope == Scope::kCondemned) {
+    heap_.range().words(alloc::kCondemned, slab)[word] &= ~changed;
+    note_acquitted(count);
     return;
   }
-  Range &range = heap_.range();
-  const size_t slab = range.slab_index(object);
-  if (quiet) {
-    range.set(alloc::kEmergency, range.block_number(object));
-    heap_.list_slab(heap_.emergency, &Slab::emergency, slab);
-  } else {
-    range.set(alloc::kCondemned, range.block_number(object));
-    heap_.list_slab(heap_.condemned, &Slab::condemned, slab);
-  }
+  const GarbageSet set = garbage_set(quiet ? kEmergencySet : kCondemnedSet);
+  heap_.range().words(set.bitmap, slab)[word] |= changed;
+  heap_.list_slab(*set.list, set.link, slab);
+  *set.count += count;
 }
 
-// A finalizer made it reachable again.
-void Collector::acquit(loam_object *object) {
-  object->tag &= ~uint32_t{LOAM_FLAG_CONDEMNED};
-  --condemned_;
-  ++statistics_.collections[static_cast<size_t>(kind_)].resurrected;
-  if (object->tag & LOAM_FLAG_LARGE) {
-    Large::of(object)->condemned = false;
-  } else {
-    Range &range = heap_.range();
-    range.clear(alloc::kCondemned, range.block_number(object));
+template <Collector::Scope kScope>
+void Collector::settle_large(bool quiet, Large *large) {
+  if (kScope == Scope::kCondemned) {
+    large->condemned = false;
+    note_acquitted(1);
+    return;
   }
+  if (quiet) {
+    large->emergency = true;
+  } else {
+    large->condemned = true;
+  }
+  has_condemned_large_ = true;
+  ++*garbage_set(quiet ? kEmergencySet : kCondemnedSet).count;
+}
+
+void Collector::note_acquitted(size_t count) {
+  condemned_ -= count;
+  statistics_.collections[static_cast<size_t>(kind_)].resurrected += count;
 }
 
 template <Collector::Scope kScope>

@@ -12,20 +12,29 @@ using alloc::Slab;
 
 namespace {
 
-// Zeroes what the host wrote behind the header, so that the next owner finds it zero.
-inline void zero_payload(loam_object *object, size_t bytes) {
-  char *at = reinterpret_cast<char *>(object) + sizeof(loam_object);
-  char *const end = reinterpret_cast<char *>(object) + bytes;
-  for (; at < end; at += sizeof(uint64_t)) {
-    __asm__("" : "+r"(at));  // a few stores beat a call of memset
-    std::memset(at, 0, sizeof(uint64_t));
+// Zeroes the block behind its link. Blocks are multiples of 8 bytes: a few stores beat a call of memset.
+inline void zero_behind_link(loam_object *object, size_t bytes) {
+  char *at = reinterpret_cast<char *>(object) + sizeof(loam_block);
+  char *const end = reinterpret_cast<char *>(object) + alloc::round_to_class(bytes);
+  for (; at + 16 <= end; at += 16) {
+    __asm__("" : "+r"(at));  // keeps the compiler from making the loop that call
+    std::memset(at, 0, 16);
   }
+  if (at < end) std::memset(at, 0, 8);
+}
+
+inline bool has_children(const loam_object *object, const Type &type) {
+  for (size_t i = 0, count = type.ref_count; i < count; ++i) {
+    if (read_field<loam_object *>(object, type.refs[i]) != nullptr) return true;
+  }
+  return false;
 }
 
 }  // namespace
 
 LOAM_NOINLINE void Collector::dropped_dead(loam_object *object) {
   ++object->refcount;  // as it was
+  if (heap_.debug()) check_object(object, "loam_decref");
   if (object->tag == 0) {
     heap_.report().fatal("loam_decref: %p is a free block", static_cast<void *>(object));
   }
@@ -33,8 +42,27 @@ LOAM_NOINLINE void Collector::dropped_dead(loam_object *object) {
                        type_of(object).name);
 }
 
+// The common death in one screen: a young object of a simple type that holds nothing any more.
 void Collector::dropped(loam_object *object) {
-  if (LOAM_RARELY(object->refcount != 0)) dropped_dead(object);
+  constexpr uint32_t kUncommon =
+      LOAM_FLAG_WEAK | LOAM_FLAG_OLD | LOAM_FLAG_LARGE | LOAM_FLAG_CONDEMNED;
+  const uint32_t tag = object->tag;
+  if (LOAM_EXPECT(object->refcount == 0 && (tag & kUncommon) == 0 && tag != 0 &&
+                  activity_ == Activity::kIdle && thread_->free_budget > 0)) {
+    const Type &type = *types_.types[type_index(tag)];
+    if (LOAM_EXPECT(type.simple && !has_children(object, type))) {
+      --thread_->free_budget;
+      ++statistics_.freed_by_count;
+      push_free(object, type);
+      return;
+    }
+  }
+  dropped_slow(object);
+}
+
+LOAM_NOINLINE void Collector::dropped_slow(loam_object *object) {
+  if (LOAM_RARELY(object->refcount != 0 || object->tag == 0)) dropped_dead(object);
+  if (LOAM_RARELY(heap_.debug())) check_object(object, "loam_decref");
   if (LOAM_RARELY(activity_ != Activity::kIdle)) {
     if ((object->tag & LOAM_FLAG_CONDEMNED) == 0) queue_dead(object);
     return;
@@ -180,14 +208,46 @@ inline void Collector::release_children(loam_object *object, const Type &type) {
   });
 }
 
-void Collector::free_dead(loam_object *object, const Type &type) {
-  if (LOAM_EXPECT((object->tag & LOAM_FLAG_LARGE) == 0)) {
-    zero_payload(object, type.size != 0 ? type.size : heap_.block_bytes(object));
-    if (LOAM_RARELY(frozen_ != 0)) thaw(object);
+// Young objects of a fixed size go straight back to their thread's list, zero behind the link.
+inline void Collector::free_dead(loam_object *object, const Type &type) {
+  constexpr uint32_t kUncommon = LOAM_FLAG_OLD | LOAM_FLAG_LARGE;
+  if (LOAM_EXPECT(type.head_offset != 0 && (object->tag & kUncommon) == 0 &&
+                  --thread_->free_budget >= 0)) {
+    push_free(object, type);
+  } else {
+    free_dead_slow(object, type);
+  }
+}
+
+inline void Collector::push_free(loam_object *object, const Type &type) {
+  zero_behind_link(object, type.size);
+  loam_block *block = reinterpret_cast<loam_block *>(object);
+  loam_block *&head = *reinterpret_cast<loam_block **>(reinterpret_cast<char *>(thread_) +
+                                                       type.head_offset);
+  block->header = 0;
+  block->next = head;
+  head = block;
+}
+
+LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &type) {
+  if (LOAM_RARELY(heap_.debug())) check_end(object, type);
+  if ((object->tag & LOAM_FLAG_LARGE) == 0) {
+    zero_behind_link(object, type.size != 0 ? type.size : heap_.block_bytes(object));
+    reinterpret_cast<loam_block *>(object)->next = nullptr;
+    if (frozen_ != 0) thaw(object);
   } else if (Large::of(object)->frozen) {
     --frozen_;
   }
   heap_.free_object(thread_, object);
+}
+
+// The last pass of the sweep over one word of a slab.
+void Collector::free_word(char *base, size_t size, uint64_t bits) {
+  for (; bits != 0; bits &= bits - 1) {
+    const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
+    loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+    free_dead(object, type_of(object));
+  }
 }
 
 LOAM_NOINLINE bool Collector::is_foreign_large(const loam_object *object) const {

@@ -18,6 +18,7 @@ struct Type : loam_type {
   alloc::Kind kind;       // kLeaf: untracked (no references, or acyclic); kContainer
   bool unzeroed;          // LOAM_TYPE_UNZEROED
   bool has_edges;         // false: nothing to trace
+  bool simple;            // edges in refs only; dies without host code; its blocks have a head
   uint16_t ref_count;     // refs[ref_count]
   uint16_t value_count;   // values[value_count]
   const uint16_t *refs;   // offsets of loam_object *

@@ -52,13 +52,19 @@ void loam_free_slow(loam_thread *thread, void *block) {
 
 void loam_free_sized(loam_thread *thread, void *pointer, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
-  if (runtime.options.debug && pointer != nullptr && size > runtime.heap.usable_size(pointer)) {
-    runtime.report.fatal("loam_free_sized: block %p is smaller than %zu bytes", pointer, size);
+  if (runtime.options.debug && pointer != nullptr) {
+    runtime.heap.check_raw(pointer, "loam_free_sized");
+    if (size > runtime.heap.usable_size(pointer)) {
+      runtime.report.fatal("loam_free_sized: block %p is smaller than %zu bytes", pointer, size);
+    }
   }
   loam_free(thread, pointer);
 }
 
 size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {
+  if (runtime->options.debug && pointer != nullptr) {
+    runtime->heap.check_raw(pointer, "loam_usable_size");
+  }
   return runtime->heap.usable_size(pointer);
 }
 

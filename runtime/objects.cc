@@ -1,8 +1,8 @@
-// Objects and weak references: the slow partners of the inline calls, and the calls that have no fast one.
-#include "runtime/runtime.h"
-
+// Objects and weak references: the slow partners of the inline calls, and the calls that have no
+// fast one.
 #include "allocator/base/check.h"
 #include "allocator/os_memory.h"
+#include "runtime/checks.h"
 
 using namespace loam;
 
@@ -28,6 +28,7 @@ extern "C" {
 
 void *loam_new_slow(loam_thread *thread, const loam_type *type) {
   loam_runtime &runtime = rt::runtime_of(thread);
+  rt::expect_type(runtime, type, "loam_new");
   const gc::Type &layout = rt::internal(type);
   if (layout.instance_size == 0) {
     runtime.report.fatal("loam_new: type %s has no size of its own; use loam_new_sized",
@@ -38,6 +39,7 @@ void *loam_new_slow(loam_thread *thread, const loam_type *type) {
 
 void *loam_new_sized(loam_thread *thread, const loam_type *type, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
+  rt::expect_type(runtime, type, "loam_new_sized");
   const gc::Type &layout = rt::internal(type);
   if (layout.instance_size != 0 || size < layout.least_size || size > PTRDIFF_MAX) return nullptr;
   return new_object(runtime, layout, size);
@@ -48,7 +50,9 @@ void loam_decref_slow(loam_thread *thread, loam_object *object) {
 }
 
 bool loam_try_incref(loam_thread *thread, loam_object *object) {
-  return rt::runtime_of(thread).collector.try_incref(object);
+  loam_runtime &runtime = rt::runtime_of(thread);
+  rt::expect_object(runtime, object, "loam_try_incref");
+  return runtime.collector.try_incref(object);
 }
 
 void loam_visit(loam_visitor *visitor, loam_object *object) {
@@ -56,7 +60,9 @@ void loam_visit(loam_visitor *visitor, loam_object *object) {
 }
 
 void loam_immortalize(loam_thread *thread, loam_object *object) {
-  rt::runtime_of(thread).collector.immortalize(object);
+  loam_runtime &runtime = rt::runtime_of(thread);
+  rt::expect_object(runtime, object, "loam_immortalize");
+  runtime.collector.immortalize(object);
 }
 
 uint32_t loam_refcount(const loam_object *object) {
@@ -72,9 +78,11 @@ loam_status loam_weak_create(loam_thread *thread, loam_object *target, loam_obje
   if (out_weak == nullptr) return LOAM_EINVAL;
   *out_weak = nullptr;
   if (thread == nullptr || target == nullptr) return LOAM_EINVAL;
+  loam_runtime &runtime = rt::runtime_of(thread);
+  rt::expect_object(runtime, target, "loam_weak_create");
+  if (owner != nullptr) rt::expect_object(runtime, owner, "loam_weak_create");
   const bool dead = target->refcount == 0 && (target->tag & LOAM_FLAG_CONDEMNED) == 0;
   if (dead) return LOAM_ESTATE;
-  loam_runtime &runtime = rt::runtime_of(thread);
   gc::WeakTable &weaks = runtime.collector.weaks();
   *out_weak = weaks.create(thread, target, owner, callback, context);
   if (*out_weak == nullptr && rt::ask_host_for_memory(runtime, sizeof(loam_weak))) {
@@ -84,13 +92,18 @@ loam_status loam_weak_create(loam_thread *thread, loam_object *target, loam_obje
 }
 
 loam_object *loam_weak_get(loam_thread *thread, loam_weak *weak) {
+  loam_runtime &runtime = rt::runtime_of(thread);
+  rt::expect_weak(runtime, weak, "loam_weak_get");
   loam_object *target = weak->target;
-  const bool alive = target != nullptr && rt::runtime_of(thread).collector.try_incref(target);
+  const bool alive = target != nullptr && runtime.collector.try_incref(target);
   return alive ? target : nullptr;
 }
 
 void loam_weak_destroy(loam_thread *thread, loam_weak *weak) {
-  if (weak != nullptr) rt::runtime_of(thread).collector.weaks().destroy(thread, weak);
+  if (weak == nullptr) return;
+  loam_runtime &runtime = rt::runtime_of(thread);
+  rt::expect_weak(runtime, weak, "loam_weak_destroy");
+  runtime.collector.weaks().destroy(thread, weak);
 }
 
 // -- Collection.

@@ -88,6 +88,9 @@ void loam_runtime_destroy(loam_runtime *runtime) {
   if (runtime->collector.in_callback() || !runtime->collector.idle()) {
     runtime->report.fatal("loam_runtime_destroy: called from inside a callback");
   }
+  if (runtime->options.debug && runtime->heap.verify(&runtime->main_thread, 1) != 0) {
+    runtime->report.fatal("loam_runtime_destroy: the heap is damaged");
+  }
   runtime->heap_locks = 0;
   runtime->heap.set_locked(&runtime->main_thread, false);
   runtime->collector.collect(gc::Collection::kFull);

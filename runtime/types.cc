@@ -108,6 +108,8 @@ loam_status loam_type_register(loam_runtime *runtime, const loam_type_spec *spec
     head = is_private ? type->pool_head : heap.head_for(spec->instance_size, type->kind);
   }
   type->head_offset = static_cast<uint32_t>(head * sizeof(void *));
+  type->simple = head != LOAM_HEAD_NULL && type->value_count == 0 && type->items_offset == 0 &&
+                 type->trace == nullptr && type->finalize == nullptr && type->dispose == nullptr;
   *out_type = type;
   return LOAM_OK;
 }

@@ -1,4 +1,16 @@
 // lox [options] [FILE [ARGUMENT...]]: runs a file, or reads lines from standard input.
+//
+// The interpreter from the bottom up, each layer knowing only those above it in this list:
+//
+//   value.h                     a word: a number, a singleton, or a pointer to a Loam object
+//   heap, object.h              memory from Loam; the layouts of objects
+//   strings, table, map, print  data structures on them
+//   scanner, parser             text to tokens, errors, recovery
+//   compiler                    tokens to bytecode (emit, expressions, statements; opcode.h)
+//   vm, calls, interpreter      running it (and finalizers)
+//   types                       what Loam is told about the layouts: the heart of any port to Loam
+//   native, and one file each   what Lox programs can call
+//   file, report, main          the command
 #include <cassert>
 #include <cstdio>
 #include <cstring>
@@ -135,9 +147,11 @@ void assert_nothing_left(loam_runtime *runtime) {
 
 ExitCode run_program(Vm &vm, const Settings &settings) {
   loam_runtime *runtime;
-  if (loam_runtime_create(&settings.loam, &runtime) != LOAM_OK) {
-    std::fputs("Out of memory.\n", stderr);
-    return kExitRuntime;
+  loam_status status = loam_runtime_create(&settings.loam, &runtime);
+  if (status != LOAM_OK) {
+    bool bad_options = status == LOAM_EINVAL;
+    std::fputs(bad_options ? "LOAM_OPTIONS is not valid.\n" : "Out of memory.\n", stderr);
+    return bad_options ? kExitUsage : kExitRuntime;
   }
   ExitCode code = kExitRuntime;
   vm.heap.collects = settings.collects;
@@ -163,6 +177,7 @@ int main(int count, char **words) {
   settings.collects = true;
   settings.loam.context = &vm;
   settings.loam.collect_at = LOAM_COLLECT_AT_SAFEPOINT;
+  settings.loam.use_environment = true;  // so that Loam's torture can be applied to any program
   if (!parse(count, words, &settings)) {
     std::fputs(kUsage, stderr);
     return kExitUsage;

@@ -10,6 +10,9 @@ namespace {
 struct Totals {
   size_t blocks;
   size_t bytes;
+  size_t slabs;
+  size_t empty_pools;
+  size_t empty_slabs;
 };
 
 void print_type(const loam_type_stats *row, void *context) {
@@ -23,6 +26,12 @@ void print_pool(const loam_pool_stats *row, void *context) {
   auto *totals = static_cast<Totals *>(context);
   totals->blocks += row->blocks;
   totals->bytes += row->bytes;
+  totals->slabs += row->slabs;
+  if (row->blocks == 0) {  // one line for all of these, lest they hide the others
+    ++totals->empty_pools;
+    totals->empty_slabs += row->slabs;
+    return;
+  }
   char name[64];
   if (row->block_size == 0) {
     std::snprintf(name, sizeof name, "%s", row->kind);
@@ -33,8 +42,23 @@ void print_pool(const loam_pool_stats *row, void *context) {
   std::printf("  %-24s %12zu %14zu %8zu\n", name, row->blocks, row->bytes, row->slabs);
 }
 
-void print_total(const Totals &totals) {
+void print_types(loam_runtime *runtime) {
+  Totals totals = {};
+  std::printf("  %-24s %12s %14s\n", "type", "objects", "bytes");
+  loam_stats_types(runtime, print_type, &totals);
   std::printf("  %-24s %12zu %14zu\n", "total", totals.blocks, totals.bytes);
+}
+
+void print_pools(loam_runtime *runtime) {
+  Totals totals = {};
+  std::printf("\n  %-24s %12s %14s %8s\n", "pool", "blocks", "bytes", "slabs");
+  loam_stats_pools(runtime, print_pool, &totals);
+  if (totals.empty_pools != 0) {
+    char name[64];
+    std::snprintf(name, sizeof name, "%zu more, empty", totals.empty_pools);
+    std::printf("  %-24s %12d %14d %8zu\n", name, 0, 0, totals.empty_slabs);
+  }
+  std::printf("  %-24s %12zu %14zu %8zu\n", "total", totals.blocks, totals.bytes, totals.slabs);
 }
 
 void print_collections(const loam_stats &stats) {
@@ -56,21 +80,12 @@ void print_report(loam_runtime *runtime) {
   if (loam_stats_get(runtime, &stats) != LOAM_OK) return;
 
   std::printf("\n-- Loam ----------------------------------------------------------------\n");
-  Totals types = {};
-  std::printf("  %-24s %12s %14s\n", "type", "objects", "bytes");
-  loam_stats_types(runtime, print_type, &types);
-  print_total(types);
-
-  Totals pools = {};
-  std::printf("\n  %-24s %12s %14s %8s\n", "pool", "blocks", "bytes", "slabs");
-  loam_stats_pools(runtime, print_pool, &pools);
-  print_total(pools);
-
+  print_types(runtime);
+  print_pools(runtime);
   print_collections(stats);
   std::printf("\n  objects freed by count: %" PRIu64 "\n", stats.freed_by_count);
   std::printf("  objects freed by the collector: %" PRIu64 "\n", stats.freed_by_collector);
-  std::printf("  finalizers run: %" PRIu64 ", weak references alive: %zu\n", stats.finalizers_run,
-              stats.weak_references);
+  std::printf("  weak references alive: %zu\n", stats.weak_references);
   std::printf("peak heap: %zu bytes\n", stats.peak_bytes);
 }
 

@@ -132,7 +132,8 @@ struct RandomHeap {
       case 5: {
         std::ptrdiff_t amount = static_cast<std::ptrdiff_t>(random.below(50000));
         if (random.below(2) == 0 && external >= amount) amount = -amount;
-        if (amount > 0 && loam_mem_free(host.runtime) < static_cast<std::size_t>(amount)) break;
+        loam_stats stats = host.stats();
+        if (amount > static_cast<std::ptrdiff_t>(stats.heap_limit - stats.counted_bytes)) break;
         loam_external_add(host.thread, amount);
         external += amount;
         break;

@@ -22,6 +22,8 @@ bool holds(const void *pointer, std::size_t length) {
   return true;
 }
 
+constexpr std::size_t kSegmentBytes = std::size_t{4} << 20;
+
 std::vector<void *> blocks_of(Host &host, std::size_t count, std::size_t size) {
   std::vector<void *> blocks(count);
   for (void *&block : blocks) {
@@ -155,7 +157,7 @@ TEST_CASE("a buffer that grows by one for long is the same memory as one grown a
   loam_free(host.thread, text);
 }
 
-TEST_CASE("trim gives back what is free") {
+TEST_CASE("what is freed is given back at once, or at the latest by trim") {
   Host host;
   loam_trim(host.thread);
   loam_stats empty = host.stats();
@@ -164,17 +166,45 @@ TEST_CASE("trim gives back what is free") {
   loam_stats full = host.stats();
   CHECK((full.slabs_in_use << LOAM_SLAB_SHIFT) >= count * 64);
   for (void *block : blocks) loam_free(host.thread, block);
+  loam_stats freed = host.stats();
+  CHECK(freed.segments_committed <= empty.segments_committed + 2);
   std::size_t returned = loam_trim(host.thread);
   loam_stats trimmed = host.stats();
-  CHECK(returned >= count * 64 / 2);
+  CHECK(returned >= (freed.segments_committed - trimmed.segments_committed) * kSegmentBytes);
   CHECK(trimmed.slabs_in_use <= empty.slabs_in_use);
-  CHECK(trimmed.segments_committed <= empty.segments_committed + 1);
+  CHECK(trimmed.segments_committed <= empty.segments_committed);
   CHECK(trimmed.cached_blocks == 0);
   CHECK(trimmed.counted_bytes < full.counted_bytes);
   CHECK(host.verify());
   blocks = blocks_of(host, count, 64);
   for (void *block : blocks) std::memset(block, 0xA5, 64);
   for (void *block : blocks) loam_free(host.thread, block);
+}
+
+TEST_CASE("trim gives back the free slabs beside a survivor in each segment") {
+  Host host;
+  loam_trim(host.thread);
+  std::size_t count = scaled(400000);
+  std::set<std::uintptr_t> segments;
+  std::vector<void *> survivors;
+  for (void *block : blocks_of(host, count, 64)) {
+    if (segments.insert(reinterpret_cast<std::uintptr_t>(block) / kSegmentBytes).second) {
+      survivors.push_back(block);
+      std::memset(block, 0x5A, 64);
+    } else {
+      loam_free(host.thread, block);
+    }
+  }
+  loam_stats freed = host.stats();
+  CHECK(freed.segments_committed >= segments.size());
+  std::size_t kept = (survivors.size() + 1) << LOAM_SLAB_SHIFT;
+  CHECK(loam_trim(host.thread) + kept >= count * 64);
+  CHECK(host.stats().slabs_in_use <= survivors.size());
+  for (void *block : survivors) {
+    CHECK(static_cast<unsigned char *>(block)[0] == 0x5A);
+    loam_free(host.thread, block);
+  }
+  CHECK(host.verify());
 }
 
 TEST_CASE("a trimmed heap has nothing more to give") {

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -55,6 +56,7 @@ inline std::string fatal_message(const std::function<void()> &misuse) {
   if (child == 0) {
     close(ends[0]);
     fatal_pipe = ends[1];
+    for (int number : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) std::signal(number, SIG_DFL);
     try {
       misuse();
     } catch (...) {  // a failed REQUIRE: it must not unwind into the child's copy of the caller
