@@ -28,6 +28,7 @@ uint64_t Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
   Slab &slab = range_.slabs[index];
   Pool &pool = pools_[slab.head];
   const auto count = static_cast<uint32_t>(__builtin_popcountll(wanted));
+  LOAM_ASSERT((range_.words(kAllocated, index)[word] & wanted) == 0);
   range_.words(kAllocated, index)[word] |= wanted;
   if (slab.kind == Kind::kContainer) {
     range_.words(kYoung, index)[word] |= wanted;
@@ -67,7 +68,6 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   *tail = nullptr;
   thread->heads[head] = first->next;
   first->next = nullptr;
-  first->header = 0;  // raw blocks
   return first;
 }
 
@@ -138,6 +138,7 @@ void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kin
   size_t bytes;
   if (guarded > LOAM_MAX_BLOCK) {
     block = allocate_large(guarded, kind, !unzeroed);
+    if (block == nullptr && reclaim(thread)) block = allocate_large(guarded, kind, !unzeroed);
     bytes = block != nullptr ? Large::of(block)->size() : 0;
     if (block != nullptr && unzeroed) std::memset(block, 0, sizeof(loam_object));
   } else {
@@ -146,21 +147,14 @@ void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kin
              static_cast<unsigned>(round_to_class(guarded) / LOAM_CLASS_STEP);
     }
     block = take_block(thread, head);
+    if (block == nullptr && reclaim(thread)) block = take_block(thread, head);
     bytes = pools_[head].block_size;
   }
   if (block == nullptr) {
     ++failures_;
     return nullptr;
   }
-  if (debug_) {
-    if (bytes <= LOAM_MAX_BLOCK) {
-      if (!guard_untouched(block, bytes)) {
-        report_->fatal("loam_new: block %p was written after it was freed", block);
-      }
-      std::memset(block, 0, bytes);
-    }
-    guard_seal(block, bytes, size);
-  }
+  if (debug_) guard_new(block, bytes, size, "loam_new");
   return block;
 }
 
@@ -169,16 +163,16 @@ void Heap::free_object(loam_thread *thread, loam_object *object) {
     large_.free(Large::of(object));
     return;
   }
-  const bool old = (object->tag & LOAM_FLAG_OLD) != 0;
+  const uint32_t tag = object->tag;
   loam_block *block = reinterpret_cast<loam_block *>(object);
   block->header = 0;
-  if (LOAM_EXPECT(!old && --thread->free_budget >= 0)) {
+  if (LOAM_EXPECT((tag & LOAM_FLAG_OLD) == 0 && --thread->free_budget >= 0)) {
     void *&head = thread->heads[range_.heads[range_.slab_index(block)]];
     block->next = static_cast<loam_block *>(head);
     head = block;
     return;
   }
-  if (debug_) guard_poison(block, block_bytes(block));
+  if (debug_) guard_poison(block, block_bytes(block), tag);
   return_block(block);
   if (thread->free_budget < 0) rebalance(thread);
 }
@@ -195,26 +189,33 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
   return large->block();
 }
 
+void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
+  const size_t step = round_to_class(size < LOAM_MAX_BLOCK ? size : size_t{LOAM_MAX_BLOCK});
+  const unsigned head = LOAM_HEADS_RAW + static_cast<unsigned>(step / LOAM_CLASS_STEP);
+  for (;;) {
+    void *block =
+        size > LOAM_MAX_BLOCK ? allocate_large(size, Kind::kRaw, zeroed) : take_block(thread, head);
+    if (block != nullptr || !reclaim(thread)) return block;
+  }
+}
+
 void *Heap::allocate_raw(loam_thread *thread, size_t size) {
   const size_t total = debug_ ? size + kGuardBytes : size;
   void *block = nullptr;
   if (total >= size && !locked_ && !torture_.fails()) {
-    block = total > LOAM_MAX_BLOCK
-                ? allocate_large(total, Kind::kRaw, false)
-                : take_block(thread, static_cast<unsigned>(LOAM_HEADS_RAW + round_to_class(total) /
-                                                                                LOAM_CLASS_STEP));
+    block = take_raw(thread, total, false);
   }
   if (block == nullptr) {
     ++failures_;
     return nullptr;
   }
-  if (debug_) guard_raw(block, size);
+  if (debug_) guard_new(block, block_or_large_bytes(block), size, "loam_malloc");
   return block;
 }
 
 void *Heap::allocate_zeroed(loam_thread *thread, size_t size) {
   if (size > LOAM_MAX_BLOCK && !debug_) {  // fresh pages need no second pass
-    void *block = !locked_ && !torture_.fails() ? allocate_large(size, Kind::kRaw, true) : nullptr;
+    void *block = !locked_ && !torture_.fails() ? take_raw(thread, size, true) : nullptr;
     if (block == nullptr) ++failures_;
     return block;
   }
@@ -225,25 +226,29 @@ void *Heap::allocate_zeroed(loam_thread *thread, size_t size) {
 
 void Heap::free_raw(loam_thread *thread, void *block) {
   if (block == nullptr) return;
-  if (debug_ && !check_raw(block, "loam_free")) return;
+  if (debug_) check_raw(block, "loam_free");
   if (!range_.contains(block)) {
     large_.free(Large::of(block));
     return;
   }
-  if (debug_ || torture_.plan.poison) guard_poison(block, block_bytes(block));
+  if (debug_) {
+    guard_poison(block, block_bytes(block), 0);
+  } else if (torture_.plan.poison) {
+    std::memset(block, kPoisonByte, block_bytes(block));
+  }
   return_block(block);
   if (thread->free_budget < 0) rebalance(thread);
 }
 
 size_t Heap::usable_size(const void *block) const {
   if (block == nullptr) return 0;
-  const size_t bytes = range_.contains(block) ? block_bytes(block) : Large::of(block)->size();
+  const size_t bytes = block_or_large_bytes(block);
   return debug_ ? guard_size(block, bytes) : bytes;
 }
 
 void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (block == nullptr) return allocate_raw(thread, size);
-  if (debug_ && !check_raw(block, "loam_realloc")) return nullptr;
+  if (debug_) check_raw(block, "loam_realloc");
   const size_t usable = usable_size(block);
   const bool large = !range_.contains(block);
   const bool stays = !debug_ && !torture_.plan.move_realloc;
@@ -253,11 +258,13 @@ void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
     if (size <= old->size() && size >= old->size() / 2) return block;
     const size_t cost = LargeRegistry::cost(size);
     const size_t more = cost > old->bytes ? cost - old->bytes : 0;
-    const bool refused = more > 0 && (locked_ || torture_.fails() || !may_grow(more));
+    const bool refused = more > 0 && (locked_ || torture_.fails() ||
+                                      (!may_grow(more) && !(reclaim(thread) && may_grow(more))));
     Large *moved = refused ? nullptr : large_.reallocate(old, size);
     if (moved == nullptr) {
+      if (size <= usable) return block;
       ++failures_;
-      return size <= usable ? block : nullptr;
+      return nullptr;
     }
     note_growth();
     return moved->block();
@@ -274,50 +281,6 @@ void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
     free_raw(thread, block);
   }
   return moved;
-}
-
-// -- Debug mode.
-
-void Heap::guard_raw(void *block, size_t size) {
-  const bool small = range_.contains(block);
-  const size_t bytes = small ? block_bytes(block) : Large::of(block)->size();
-  if (small && !guard_untouched(block, bytes)) {
-    report_->fatal("loam_malloc: block %p was written after it was freed", block);
-  }
-  guard_seal(block, bytes, size);
-}
-
-bool Heap::check_raw(const void *block, const char *function) const {
-  if (!range_.contains(block)) {
-    if (!large_.contains(block)) {
-      report_->fatal("%s: %p is not a block of this runtime, or was freed before", function, block);
-    }
-    const Large *large = Large::of(block);
-    if (large->kind != Kind::kRaw) report_->fatal("%s: %p is an object", function, block);
-    if (!guard_intact(block, large->size())) {
-      report_->fatal("%s: block %p was written past its end", function, block);
-    }
-    return true;
-  }
-  const Slab &slab = slab_of(block);
-  if (slab.kind == Kind::kNone) {
-    report_->fatal("%s: %p was freed before, or never allocated", function, block);
-  }
-  const size_t number = range_.block_number(block);
-  const char *start = range_.slab_address(number / kBlocksPerStretch) +
-                      number % kBlocksPerStretch * slab.block_size;
-  if (start != block) {
-    report_->fatal("%s: %p points into block %p, not to its start", function, block,
-                   static_cast<const void *>(start));
-  }
-  if (!range_.test(kAllocated, number)) {
-    report_->fatal("%s: double free of block %p", function, block);
-  }
-  if (slab.kind != Kind::kRaw) report_->fatal("%s: %p is an object", function, block);
-  if (!guard_intact(block, slab.block_size)) {
-    report_->fatal("%s: block %p was written past its end", function, block);
-  }
-  return true;
 }
 
 }  // namespace loam::alloc

@@ -1,7 +1,10 @@
 // Guards of debug mode: what stands behind each block, and what fills a freed one.
 //
 //   | size bytes for the host | 0xFD ... at least 8 | size ^ kSeal : 64 |      a block in use
-//   | 0 : 64 | 0xDB ...                                                 |      a freed block
+//   | 0 : 64 | tag : 32 | ~tag : 32 | 0xDB ...                          |      a freed block
+//   | 0 ...                                                             |      one never used
+//
+// The tag is that of the object which died there, 0 after plain memory.
 //
 // Thread safety: none needed; each function looks at one block.
 #pragma once
@@ -43,19 +46,29 @@ inline bool guard_intact(const void *block, size_t block_bytes) {
   return true;
 }
 
-inline void guard_poison(void *block, size_t block_bytes) {
-  std::memset(block, 0, sizeof(uint64_t));
-  std::memset(static_cast<char *>(block) + sizeof(uint64_t), kPoisonByte,
-              block_bytes - sizeof(uint64_t));
+inline void guard_poison(void *block, size_t block_bytes, uint32_t tag) {
+  const uint64_t words[] = {0, uint64_t{~tag} << 32 | tag};
+  std::memcpy(block, words, sizeof words);
+  std::memset(static_cast<char *>(block) + sizeof words, kPoisonByte, block_bytes - sizeof words);
 }
 
-// A free block is poisoned, or still zero because it was never used.
+// What guard_poison was told; 0 when the block does not look freed.
+inline uint32_t guard_freed_tag(const void *block) {
+  uint64_t words[2];
+  std::memcpy(words, block, sizeof words);
+  const auto tag = static_cast<uint32_t>(words[1]);
+  return words[0] == 0 && words[1] == (uint64_t{~tag} << 32 | tag) ? tag : 0;
+}
+
 inline bool guard_untouched(const void *block, size_t block_bytes) {
+  uint64_t words[2];
+  std::memcpy(words, block, sizeof words);
+  const auto tag = static_cast<uint32_t>(words[1]);
+  const bool used = words[1] != 0;
+  if (words[0] != 0 || (used && words[1] != (uint64_t{~tag} << 32 | tag))) return false;
   const unsigned char *bytes = static_cast<const unsigned char *>(block);
-  const unsigned char fill = bytes[sizeof(uint64_t)];
-  if (fill != 0 && fill != kPoisonByte) return false;
-  for (size_t at = 0; at < block_bytes; ++at) {
-    if (bytes[at] != (at < sizeof(uint64_t) ? 0 : fill)) return false;
+  for (size_t at = sizeof words; at < block_bytes; ++at) {
+    if (bytes[at] != (used ? kPoisonByte : 0)) return false;
   }
   return true;
 }

@@ -110,6 +110,7 @@ size_t Heap::take_slab(unsigned head) {
   Pool &pool = pools_[head];
   Slab &slab = range_.slabs[index];
   if (slab.dirty && (pool.kind != Kind::kRaw || debug_)) {
+    if (debug_) check_released(index);
     std::memset(range_.slab_address(index), 0, kSlabBytes);
   }
   slab.head = static_cast<uint16_t>(head);
@@ -143,7 +144,7 @@ void Heap::release_slab(size_t index) {
   entry.free_slabs |= Range::bit_of(index);
   if (segment < segment_hint_) segment_hint_ = segment;
   if (entry.free_slabs != ~uint64_t{0}) return;
-  if (spare_segments_ == 0) {
+  if (spare_segments_ == 0 || debug_) {  // debug: so that late uses are diagnosed, and do not fault
     ++spare_segments_;
     return;
   }
@@ -151,12 +152,15 @@ void Heap::release_slab(size_t index) {
 }
 
 void Heap::decommit_segment(size_t segment) {
+  for (size_t at = 0; at < kSlabsPerSegment; ++at) {
+    const size_t index = segment * kSlabsPerSegment + at;
+    Slab &slab = range_.slabs[index];
+    if (slab.dirty && debug_) check_released(index);
+    slab.dirty = false;
+  }
   range_.decommit_segment(segment);
   range_.segments[segment] = Segment{};
   --segments_committed_;
-  for (size_t slab = 0; slab < kSlabsPerSegment; ++slab) {
-    range_.slabs[segment * kSlabsPerSegment + slab].dirty = false;
-  }
 }
 
 void Heap::link_partial(Slab &slab, size_t index) {
@@ -172,7 +176,7 @@ void Heap::unlink_partial(Slab &slab, size_t index) {
   if (slab.prev != kNoSlab) {
     range_.slabs[slab.prev].next = slab.next;
   } else {
-    LOAM_ASSERT(first == index);
+    LOAM_ASSERT(first == index);
     first = slab.next;
   }
   if (slab.next != kNoSlab) range_.slabs[slab.next].prev = slab.prev;
@@ -217,17 +221,30 @@ void Heap::flush(loam_thread *thread) {
   }
 }
 
+// At the limit: idle blocks on the lists may hold the slabs that are wanted. True: try again.
+bool Heap::reclaim(loam_thread *thread) {
+  if (limit_bytes_ == 0 || !has_cache()) return false;
+  const size_t before = slabs_in_use_;
+  flush(thread);
+  return slabs_in_use_ != before;
+}
+
 // Called every kFreeBudget frees: bounds what lies idle on the lists.
 void Heap::rebalance(loam_thread *thread) {
   reset_budget(thread);
   const size_t hundredth = handed_out_bytes_ / 100;
   const size_t bound = hundredth > kCacheBytes ? hundredth : kCacheBytes;
+  size_t left = bound;
   for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
     loam_block *block = static_cast<loam_block *>(thread->heads[head]);
     if (block == nullptr) continue;
     // Recently freed blocks stand first, and are warm: they stay.
-    size_t kept = bound / 4 / pools_[head].block_size;
-    while (block != nullptr && kept-- > 0) block = block->next;
+    const size_t size = pools_[head].block_size;
+    size_t kept = 1;
+    for (const size_t most = left / 2 / size; block != nullptr && kept < most; ++kept) {
+      block = block->next;
+    }
+    left -= kept * size < left ? kept * size : left;
     if (block == nullptr) continue;
     loam_block *rest = block->next;
     block->next = nullptr;
@@ -273,6 +290,7 @@ bool Heap::may_grow(size_t bytes) const {
 
 void Heap::note_growth() {
   const size_t counted = counted_bytes();
+  LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
   if (counted > peak_bytes_) peak_bytes_ = counted;
 }
 
@@ -285,11 +303,12 @@ size_t Heap::in_use_bytes(const loam_thread *thread) const {
 }
 
 size_t Heap::free_bytes(const loam_thread *thread) const {
-  const size_t small = in_use_bytes(thread) - large_.bytes() - external_bytes_;
-  if (limit_bytes_ == 0) return segments_committed_ * kSegmentBytes - small;
-  const size_t counted = counted_bytes();
-  const size_t left = counted < budget_bytes_ ? budget_bytes_ - counted : 0;
-  return left + slabs_in_use_ * kSlabBytes - small;
+  const size_t used = in_use_bytes(thread);
+  if (limit_bytes_ == 0) {
+    return segments_committed_ * kSegmentBytes - (used - large_.bytes() - external_bytes_);
+  }
+  const size_t gone = used + metadata_bytes();
+  return gone < budget_bytes_ ? budget_bytes_ - gone : 0;
 }
 
 void Heap::add_external(ptrdiff_t bytes) {
@@ -330,8 +349,9 @@ void Heap::free_metadata(void *block) {
 }
 
 size_t Heap::trim(loam_thread *thread) {
+  const size_t segments_before = segments_committed_;
   flush(thread);
-  size_t bytes = 0;
+  size_t bytes = (segments_before - segments_committed_) * kSegmentBytes;
   for (size_t segment = 0; segment < segment_limit_; ++segment) {
     Segment &entry = range_.segments[segment];
     if (!entry.committed) continue;
@@ -345,6 +365,7 @@ size_t Heap::trim(loam_thread *thread) {
       const size_t index =
           segment * kSlabsPerSegment + static_cast<size_t>(__builtin_ctzll(free));
       if (!range_.slabs[index].dirty) continue;
+      if (debug_) check_released(index);
       os_discard(range_.slab_address(index), kSlabBytes);
       range_.slabs[index].dirty = false;
       bytes += kSlabBytes;

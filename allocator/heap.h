@@ -6,7 +6,8 @@
 //          ^ take_slab       | release_slab
 //   segments of the range, committed and given back by 4 MiB
 //
-// A block on a thread list has its kAllocated bit set (and kYoung, in a container pool) and header 0.
+// A block on a thread list has its kAllocated bit set, and in a container pool kYoung;
+//       in an object pool its header is 0.
 // counted_bytes() == slabs in use, metadata, large blocks and external bytes; it passes the limit only by external bytes.
 //
 // Thread safety: the owning runtime's thread.
@@ -85,6 +86,16 @@ class Heap {
   // Finds to broken: reports each finding, returns how many. level 0: the sums; 1: every slab, bit and list.
   size_t verify(const loam_thread *thread, unsigned level) const;
 
+  // -- Debug mode (debug.cc). Damage is told to the fatal handler, after the name of `function`.
+  bool debug() const { return debug_; }
+  // A raw block in use, and nothing written past its end.
+  void check_raw(const void *block, const char *function) const;
+  // What is wrong with a pointer to an object in use, or to memory in use; nullptr: nothing.
+  const char *fault_of(const void *block, bool is_object) const;
+  bool object_is_intact(const loam_object *object) const;  // nothing written past its end
+  // The tag of the object that died at an address, as long as nothing took its place; else 0.
+  uint32_t tag_of_freed(const loam_object *object) const;
+
   Range &range() { return range_; }
   const Range &range() const { return range_; }
   LargeRegistry &large() { return large_; }
@@ -124,6 +135,8 @@ class Heap {
   void open_pools();
   void *take_block(loam_thread *thread, unsigned head);
   void *refill(loam_thread *thread, unsigned head);
+  void *take_raw(loam_thread *thread, size_t size, bool zeroed);
+  bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);
   uint64_t take_bits(size_t slab, size_t word, uint64_t wanted);
   size_t partial_slab(unsigned head);
@@ -141,12 +154,17 @@ class Heap {
   bool may_grow(size_t bytes) const;
   void note_growth();
   void *allocate_large(size_t size, Kind kind, bool zeroed);
-  void guard_raw(void *block, size_t size);
-  bool check_raw(const void *block, const char *function) const;
+  size_t block_or_large_bytes(const void *block) const {
+    return range_.contains(block) ? block_bytes(block) : Large::of(block)->size();
+  }
+  void guard_new(void *block, size_t bytes, size_t size, const char *function);
+  const void *touched_block(size_t slab) const;
+  void check_released(size_t slab) const;
+  size_t verify_idle(size_t slab) const;
   size_t verify_slab(size_t slab) const;
   size_t verify_lists(const loam_thread *thread) const;
 
-  static constexpr int32_t kFreeBudget = 2048;           // frees between two looks at the lists
+  static constexpr int32_t kFreeBudget = 8192;           // frees between two looks at the lists
   static constexpr size_t kRefillBlocks = 32;            // a refill stops at this many, or at the end of its slab
   static constexpr size_t kCacheBytes = size_t{256} << 10;  // a thread's lists may hold this, or 1 % of the heap
 

@@ -29,7 +29,10 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
   size_t allocated[LOAM_HEAD_COUNT] = {};
   for (size_t index = 0; index < slab_limit(); ++index) {
     const Slab &slab = range_.slabs[index];
-    if (slab.kind == Kind::kNone) continue;
+    if (slab.kind == Kind::kNone) {
+      if (level >= 1) findings += verify_idle(index);
+      continue;
+    }
     ++slabs;
     allocated[slab.head] += slab.allocated;
     if (level >= 1) findings += verify_slab(index);
@@ -71,10 +74,30 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
   return level >= 1 ? findings + verify_lists(thread) : findings;
 }
 
+// A slab without a pool.
+size_t Heap::verify_idle(size_t index) const {
+  const Segment &segment = range_.segments[index / kSlabsPerSegment];
+  if (!segment.committed) return 0;
+  const bool listed = (segment.free_slabs & Range::bit_of(index)) != 0;
+  if (!listed || count_bits(range_.words(kAllocated, index)) != 0 ||
+      count_bits(range_.words(kYoung, index)) != 0) {
+    report_->message("[A-7] slab %zu has no pool, and is not free", index);
+    return 1;
+  }
+  const void *touched = debug_ && range_.slabs[index].dirty ? touched_block(index) : nullptr;
+  if (touched == nullptr) return 0;
+  report_->message("block %p was written after it was freed", touched);
+  return 1;
+}
+
 size_t Heap::verify_slab(size_t index) const {
   size_t findings = 0;
   const Slab &slab = range_.slabs[index];
   const uint64_t *bits = range_.words(kAllocated, index);
+  if ((range_.segments[index / kSlabsPerSegment].free_slabs & Range::bit_of(index)) != 0) {
+    report_->message("[A-7] slab %zu has a pool, and is free", index);
+    ++findings;
+  }
   if (count_bits(bits) != slab.allocated) {
     report_->message("[A-3] slab %zu counts %u blocks, its bits %zu", index, slab.allocated,
                      count_bits(bits));
@@ -87,7 +110,7 @@ size_t Heap::verify_slab(size_t index) const {
     if (debug_) {
       const bool in_use = taken && (slab.kind == Kind::kRaw ||
                                     reinterpret_cast<const loam_object *>(block)->tag != 0);
-      const bool retired = taken && torture_.plan.never_reuse;
+      const bool retired = torture_.plan.never_reuse && guard_untouched(block, slab.block_size);
       sound = in_use ? guard_intact(block, slab.block_size) || retired
                      : guard_untouched(block, slab.block_size);
     } else if (slab.kind != Kind::kRaw && !taken) {

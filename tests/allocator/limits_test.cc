@@ -133,7 +133,8 @@ struct RandomHeap {
         std::ptrdiff_t amount = static_cast<std::ptrdiff_t>(random.below(50000));
         if (random.below(2) == 0 && external >= amount) amount = -amount;
         loam_stats stats = host.stats();
-        if (amount > static_cast<std::ptrdiff_t>(stats.heap_limit - stats.counted_bytes)) break;
+        std::size_t budget = stats.heap_limit - stats.heap_limit / 8;
+        if (amount > static_cast<std::ptrdiff_t>(budget - stats.counted_bytes)) break;
         loam_external_add(host.thread, amount);
         external += amount;
         break;

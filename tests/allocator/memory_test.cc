@@ -167,7 +167,8 @@ TEST_CASE("what is freed is given back at once, or at the latest by trim") {
   CHECK((full.slabs_in_use << LOAM_SLAB_SHIFT) >= count * 64);
   for (void *block : blocks) loam_free(host.thread, block);
   loam_stats freed = host.stats();
-  CHECK(freed.segments_committed <= empty.segments_committed + 2);
+  // One is spare, and the blocks freed last lie on their list.
+  CHECK(freed.segments_committed <= empty.segments_committed + 3);
   std::size_t returned = loam_trim(host.thread);
   loam_stats trimmed = host.stats();
   CHECK(returned >= (freed.segments_committed - trimmed.segments_committed) * kSegmentBytes);
@@ -241,7 +242,7 @@ TEST_CASE("one survivor in each slab keeps its slab from trim") {
 
 TEST_CASE("slabs that empty serve other classes and kinds") {
   Host host;
-  std::size_t count = scaled(200000), peak = 0;
+  std::size_t count = scaled(800000), peak = 0;
   const std::size_t sizes[] = {16, 40, 96, 256};
   for (std::size_t size : sizes) {
     std::size_t blocks_needed = count * 16 / size;

@@ -9,8 +9,7 @@
 //
 //   // expect: TEXT                     the next line of stdout
 //   // expect no output                 nothing on stdout
-//   // expect in output: TEXT           some line of stdout contains TEXT; replaces the exact
-//   comparison
+//   // expect in output: TEXT           some line of stdout contains TEXT; the rest is free
 //   // expect in errors: TEXT           the same for stderr
 //   // expect runtime error: MESSAGE    exit code 70, raised on this very line
 //   // expect trace: [line 3] in f()    the next line of the stack trace, then checked as a whole
