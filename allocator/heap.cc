@@ -87,8 +87,9 @@ size_t Heap::free_slab_in_segments() {
       // A committed segment further up is better than a new one.
       size_t other = segment + 1;
       while (other < segment_limit_ && range_.segments[other].free_slabs == 0) ++other;
-      if (other < segment_limit_) segment = other;
-      else if (!commit_segment(segment)) return kNoSlab;
+      const bool found = other < segment_limit_;
+      if (!found && !commit_segment(segment)) return kNoSlab;
+      if (found) segment = other;
     }
     const uint64_t free = range_.segments[segment].free_slabs;
     if (free == 0) {
@@ -200,7 +201,9 @@ size_t Heap::unlist_slab(SlabList &list, SlabLink Slab::*link) {
 
 // -- The thread's lists in bulk.
 
-void Heap::reset_budget(loam_thread *thread) { thread->free_budget = has_cache() ? kFreeBudget : 0; }
+void Heap::reset_budget(loam_thread *thread) {
+  thread->free_budget = has_cache() ? kFreeBudget : 0;
+}
 
 void Heap::forget_free_young() {
   free_young_blocks = 0;
@@ -362,8 +365,7 @@ size_t Heap::trim(loam_thread *thread) {
       continue;
     }
     for (uint64_t free = entry.free_slabs; free != 0; free &= free - 1) {
-      const size_t index =
-          segment * kSlabsPerSegment + static_cast<size_t>(__builtin_ctzll(free));
+      const size_t index = segment * kSlabsPerSegment + static_cast<size_t>(__builtin_ctzll(free));
       if (!range_.slabs[index].dirty) continue;
       if (debug_) check_released(index);
       os_discard(range_.slab_address(index), kSlabBytes);

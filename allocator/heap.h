@@ -1,4 +1,5 @@
-// The heap: pools of small blocks in the range, large blocks beside it, one limit over both. It knows blocks, never objects.
+// The heap: pools of small blocks in the range, large blocks beside it, one limit over both. It
+// knows blocks, never objects.
 //
 //   loam_thread.heads[i] --> free blocks of pool i, popped and pushed inline
 //          ^ refill          | return_blocks
@@ -8,7 +9,8 @@
 //
 // A block on a thread list has its kAllocated bit set, and in a container pool kYoung;
 //       in an object pool its header is 0.
-// counted_bytes() == slabs in use, metadata, large blocks and external bytes; it passes the limit only by external bytes.
+// counted_bytes() == slabs in use, metadata, large blocks and external bytes; it passes the
+//       limit only by external bytes.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -45,9 +47,11 @@ class Heap {
   void free_raw(loam_thread *thread, void *block);
   size_t usable_size(const void *block) const;
 
-  // -- Object blocks: header 0, zero behind it (a large one too, unless `unzeroed`). size includes the header.
+  // -- Object blocks: header 0, zero behind it (a large one too, unless `unzeroed`). size includes
+  // the header.
   void *allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind, bool unzeroed);
-  // The payload of a small block must be zero already. Clears every table bit of the block, and takes it back.
+  // The payload of a small block must be zero already. Clears every table bit of the block, and
+  // takes it back.
   void free_object(loam_thread *thread, loam_object *object);
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
@@ -58,7 +62,7 @@ class Heap {
   unsigned head_for(size_t size, Kind kind) const;
 
   // -- The cache: a thread's lists.
-  void flush(loam_thread *thread);      // every cached block back to its slab
+  void flush(loam_thread *thread);  // every cached block back to its slab
   void set_locked(loam_thread *thread, bool locked);
   bool locked() const { return locked_; }
   bool has_cache() const { return !locked_ && !watched_; }
@@ -66,7 +70,8 @@ class Heap {
 
   // -- Accounting, in bytes.
   size_t in_use_bytes(const loam_thread *thread) const;  // walks the thread's lists
-  size_t free_bytes(const loam_thread *thread) const;    // left under the limit, or committed and unused
+  // Left under the limit, free blocks of slabs in use included; without one, committed and unused.
+  size_t free_bytes(const loam_thread *thread) const;
   size_t handed_out_bytes() const { return handed_out_bytes_ + large_.bytes() + external_bytes_; }
   size_t counted_bytes() const;
   size_t peak_bytes() const { return peak_bytes_; }
@@ -83,7 +88,8 @@ class Heap {
   void free_metadata(void *block);
 
   size_t trim(loam_thread *thread);
-  // Finds to broken: reports each finding, returns how many. level 0: the sums; 1: every slab, bit and list.
+  // Finds to broken: reports each finding, returns how many.
+  // level 0: the sums; 1: every slab, bit and list.
   size_t verify(const loam_thread *thread, unsigned level) const;
 
   // -- Debug mode (debug.cc). Damage is told to the fatal handler, after the name of `function`.
@@ -102,7 +108,8 @@ class Heap {
   const LargeRegistry &large() const { return large_; }
   const Pool &pool(unsigned head) const { return pools_[head]; }
   unsigned private_pools() const { return private_pools_; }
-  size_t segment_limit() const { return segment_limit_; }  // no segment from here on was ever committed
+  // No segment from here on was ever committed.
+  size_t segment_limit() const { return segment_limit_; }
   size_t slab_limit() const { return segment_limit_ * kSlabsPerSegment; }
   size_t slabs_in_use() const { return slabs_in_use_; }
   size_t segments_committed() const { return segments_committed_; }
@@ -124,7 +131,8 @@ class Heap {
   }
 
   size_t young_blocks = 0;  // kYoung bits set
-  // Of those, free ones that were on the thread's lists when the collector last counted, and have not been used since.
+  // Of those, free ones that were on the thread's lists when the collector last counted, and have
+  // not been used since.
   size_t free_young_blocks = 0;
   uint32_t free_young_by_head[LOAM_HEAD_COUNT] = {};
   void forget_free_young();
@@ -164,9 +172,11 @@ class Heap {
   size_t verify_slab(size_t slab) const;
   size_t verify_lists(const loam_thread *thread) const;
 
-  static constexpr int32_t kFreeBudget = 8192;           // frees between two looks at the lists
-  static constexpr size_t kRefillBlocks = 32;            // a refill stops at this many, or at the end of its slab
-  static constexpr size_t kCacheBytes = size_t{256} << 10;  // a thread's lists may hold this, or 1 % of the heap
+  static constexpr int32_t kFreeBudget = 8192;  // frees between two looks at the lists
+  // A refill stops at this many, or at the end of its slab.
+  static constexpr size_t kRefillBlocks = 32;
+  // A thread's lists may hold this, or 1 % of the heap.
+  static constexpr size_t kCacheBytes = size_t{256} << 10;
 
   Range range_;
   LargeRegistry large_;

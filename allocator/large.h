@@ -1,9 +1,11 @@
-// Large blocks: what does not fit a size class. Each comes from the system heap with a prefix, and stands in a registry, so that
-// it is counted, walked by the collector like any container, and freed with the runtime.
+// Large blocks: what does not fit a size class. Each comes from the system heap with a prefix, and
+// stands in a registry, so that it is counted, walked by the collector like any container, and
+// freed with the runtime.
 //
 //   | Large (64 bytes) | block ... |        small: byte of table      large: field of the prefix
 //
-// registry.bytes() == the sum of Large::bytes over its lists, and count() the number of blocks.
+// registry.bytes() == the sum of Large::bytes over its lists, and count() the number of
+//        blocks.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -40,7 +42,8 @@ static_assert(sizeof(Large) == 64);
 
 class LargeRegistry {
  public:
-  // Containers that no collection has judged yet stand apart, so that a young collection need not walk the others.
+  // Containers that no collection has judged yet stand apart, so that a young collection need not
+  // walk the others.
   enum List : unsigned { kRawList, kLeafList, kYoungList, kOldList, kLists };
 
   void open();

@@ -9,11 +9,13 @@ namespace loam::alloc {
 
 size_t os_page_bytes();
 
-// Reserves addresses that may not be touched yet and are charged to nobody; nullptr when there are none.
+// Reserves addresses that may not be touched yet and are charged to nobody; nullptr when there are
+// none.
 void *os_reserve(size_t bytes);
 void os_release(void *address, size_t bytes);
 
-// Makes whole pages readable and writable, zero on first touch; false when the OS refuses. Committing twice is harmless.
+// Makes whole pages readable and writable, zero on first touch; false when the OS refuses.
+// Committing twice is harmless.
 bool os_commit(void *address, size_t bytes);
 // Gives pages back and their charge with them: untouchable afterwards, zero when committed again.
 void os_decommit(void *address, size_t bytes);

@@ -8,7 +8,8 @@ namespace {
 
 constexpr size_t kBitmapBytesPerSlab = kWordsPerStretch * sizeof(uint64_t);
 constexpr size_t kOverflowBytesPerSlab = kBlocksPerStretch * sizeof(uint32_t);
-constexpr size_t kPageBytes = 4096;  // tables start on these; os_page_bytes() may be larger, commits are rounded to it
+// Tables start on these; os_page_bytes() may be larger, and commits are rounded to it.
+constexpr size_t kPageBytes = 4096;
 
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
@@ -36,7 +37,8 @@ template <typename T>
 bool commit(T *table, size_t first, size_t count) {
   const size_t page = os_page_bytes();
   const uintptr_t begin = reinterpret_cast<uintptr_t>(table + first) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(table + first + count) + page - 1) / page * page;
+  const uintptr_t end =
+      (reinterpret_cast<uintptr_t>(table + first + count) + page - 1) / page * page;
   return os_commit(reinterpret_cast<void *>(begin), end - begin);
 }
 
@@ -79,8 +81,10 @@ bool Range::try_reserve(size_t bytes) {
   counts = static_cast<uint8_t *>(take(plan.counts));
   overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
   for (uint64_t *&bitmap : bitmaps) bitmap = static_cast<uint64_t *>(take(plan.bitmap));
-  // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer finds zeros, not a fault.
-  if (os_commit(slabs, plan.slabs + plan.segments + plan.heads + plan.reciprocals + plan.tracked)) return true;
+  // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer
+  // finds zeros, not a fault.
+  const size_t readable = plan.slabs + plan.segments + plan.heads + plan.reciprocals + plan.tracked;
+  if (os_commit(slabs, readable)) return true;
   release();
   return false;
 }

@@ -1,13 +1,16 @@
 // The range: the addresses that a runtime reserves, and the side tables that run parallel to them.
 //
-//   blocks     | segment 0: slab 0 .. 63 | segment 1: slab 64 .. 127 | ...           4 MiB a segment, 64 KiB a slab
-//   tables     | stretch of slab 0 | stretch of slab 1 | ...                          one flat array each
+//   blocks   | segment 0: slab 0 .. 63 | segment 1: slab 64 .. 127 | ...    64 KiB a slab
+//   tables   | stretch of slab 0 | stretch of slab 1 | ...                  one flat array each
 //
-// A table's stretch is indexed by block within the slab, so that neighbours in memory are neighbours in the table. A block's
-// number is slab * kBlocksPerStretch + index: it indexes the bitmaps (by bit) and the counts (by byte).
+// A table's stretch is indexed by block within the slab, so that neighbours in memory are
+// neighbours in the table. A block's number is slab * kBlocksPerStretch + index: it indexes the
+// bitmaps (by bit) and the counts (by byte).
 //
-// An address is in the range iff address - base < bytes: one subtract, one compare, no map, no global.
-// Tables of a segment are committed while the segment is; outside a collection the collector's tables are zero.
+// An address is in the range iff address - base < bytes: one subtract, one compare, no map,
+//       no global.
+// Tables of a segment are committed while the segment is; outside a collection the
+//       collector's tables are zero.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -19,7 +22,8 @@
 
 namespace loam::alloc {
 
-// A bitmap has a bit per block. The first two are at-rest tables; the others belong to the collector and teardown.
+// A bitmap has a bit per block. The first two are at-rest tables; the others belong to the
+// collector and teardown.
 enum Bitmap : unsigned {
   kAllocated,  // handed to a thread: in use, or waiting on the thread's free list
   kYoung,      // containers: handed out since the last collection that judged them
@@ -75,17 +79,15 @@ class Range {
   // The tables. Loops hoist these into locals: a store through uint8_t may alias any member.
   Slab *slabs = nullptr;
   Segment *segments = nullptr;
-  uint16_t *heads = nullptr;         // by slab; the head its blocks return to
-  uint32_t *reciprocals = nullptr;   // by slab; see block_index
-  uint32_t *tracked = nullptr;       // the same for container slabs, 0 for all others
-  uint8_t *counts = nullptr;         // by block: inner edges, continued in overflow_counts at 255
+  uint16_t *heads = nullptr;        // by slab; the head its blocks return to
+  uint32_t *reciprocals = nullptr;  // by slab; see block_index
+  uint32_t *tracked = nullptr;      // the same for container slabs, 0 for all others
+  uint8_t *counts = nullptr;        // by block: inner edges, continued in overflow_counts at 255
   uint32_t *overflow_counts = nullptr;
   uint64_t *bitmaps[kBitmaps] = {};
 
  private:
-  size_t offset(const void *address) const {
-    return reinterpret_cast<uintptr_t>(address) - base_;
-  }
+  size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }
   bool try_reserve(size_t bytes);
 
   uintptr_t base_ = 0;

@@ -1,12 +1,13 @@
 // Sizes, and what Loam knows about each slab, segment and pool.
 //
-//   slab: 64 KiB of blocks of one pool, nothing else in it; blocks of n bytes start at multiples of n
+//   slab: 64 KiB of blocks of one pool, and nothing else; blocks of n bytes start at multiples of n
 //
 // slab.allocated == the bits set in the slab's kAllocated stretch.
 // A slab with a free block is on its pool's partial list; a full one is not.
 // pool.allocated == the sum of slab.allocated over its slabs.
 // A block of an object pool that is free is zero, its link excepted.
-// A slab that belongs to no pool has no bit set in any table, and its segment's free_slabs bit is set.
+// A slab that belongs to no pool has no bit set in any table, and its segment's free_slabs
+//       bit is set.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -36,7 +37,8 @@ constexpr size_t round_to_class(size_t bytes) {
   return rounded < LOAM_MIN_BLOCK ? size_t{LOAM_MIN_BLOCK} : rounded;
 }
 
-// offset / size by multiplication with ceil(2^32 / size). Exact: offset < 2^16 and size <= 2^8 keep the error below 1 / size.
+// offset / size by multiplication with ceil(2^32 / size). Exact: offset < 2^16 and size <= 2^8 keep
+// the error below 1 / size.
 constexpr uint32_t reciprocal_of(uint32_t size) {
   return static_cast<uint32_t>(((uint64_t{1} << 32) + size - 1) / size);
 }
@@ -44,8 +46,8 @@ inline size_t block_index(size_t offset_in_slab, uint32_t reciprocal) {
   return static_cast<size_t>((offset_in_slab * uint64_t{reciprocal}) >> 32);
 }
 
-// Lists that a slab may be on, by index link. Members leave them lazily: a slab that changed its pool stays listed, and
-// whoever walks the list looks at its bits.
+// Lists that a slab may be on, by index link. Members leave them lazily: a slab that changed its
+// pool stays listed, and whoever walks the list looks at its bits.
 using SlabLink = uint32_t;
 constexpr SlabLink kUnlisted = 0;
 constexpr SlabLink kLastListed = 1;  // any other: the next slab's index + 2

@@ -1,5 +1,5 @@
-// Deliberate hardship: which allocation fails, which free slot is taken. Consulted on slow paths only; a runtime under torture
-// has no fast ones.
+// Deliberate hardship: which allocation fails, which free slot is taken. Consulted on slow paths
+// only; a runtime under torture has no fast ones.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ struct Torture {
   bool never_reuse = false;
   bool random_slots = false;
   bool move_realloc = false;
-  // True when the heap must see every call, also because the collector's part of the torture needs it.
+  // True when the heap must see every call, also because the collector's part of the torture needs
+  // it.
   bool watch = false;
 };
 

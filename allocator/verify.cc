@@ -58,10 +58,11 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
     for (const Large *large = large_.first(id); large != large_.end(id); large = large->next) {
       large_bytes += large->bytes;
       ++large_count;
-      const bool sound = large->magic == Large::kMagic &&
-                         (!debug_ || guard_intact(large + 1, large->size()));
+      const bool sound =
+          large->magic == Large::kMagic && (!debug_ || guard_intact(large + 1, large->size()));
       if (!sound) {
-        report_->message("large block %p was written past an end", static_cast<const void *>(large + 1));
+        report_->message("large block %p was written past an end",
+                         static_cast<const void *>(large + 1));
         return findings + 1;
       }
     }
@@ -131,7 +132,8 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
     size_t on_partial = 0;
     for (uint32_t at = pools_[head].partial; at != kNoSlab; at = range_.slabs[at].next) {
       const Slab &slab = range_.slabs[at];
-      if (slab.head != head || slab.allocated == slab.block_count || ++on_partial > pools_[head].slabs) {
+      if (slab.head != head || slab.allocated == slab.block_count ||
+          ++on_partial > pools_[head].slabs) {
         report_->message("[A-4] the partial list of pool %u holds slab %u wrongly", head, at);
         ++findings;
         break;
@@ -139,8 +141,7 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
     }
     const loam_block *block = static_cast<const loam_block *>(thread->heads[head]);
     for (; block != nullptr; block = block->next) {
-      const bool ours = range_.contains(block) &&
-                        range_.heads[range_.slab_index(block)] == head &&
+      const bool ours = range_.contains(block) && range_.heads[range_.slab_index(block)] == head &&
                         range_.test(kAllocated, range_.block_number(block));
       const bool clean = ours && (pools_[head].kind == Kind::kRaw ||
                                   zero_behind_link(reinterpret_cast<const char *>(block),

@@ -39,8 +39,7 @@ Type *Collector::add_type(const Type &type) {
   const size_t refs_bytes = type.ref_count * sizeof(uint16_t);
   const size_t values_bytes = type.value_count * sizeof(uint16_t);
   const size_t name_bytes = std::strlen(type.name) + 1;
-  void *memory =
-      heap_.allocate_metadata(sizeof(Type) + refs_bytes + values_bytes + name_bytes);
+  void *memory = heap_.allocate_metadata(sizeof(Type) + refs_bytes + values_bytes + name_bytes);
   if (memory == nullptr) return nullptr;
   Type *copy = static_cast<Type *>(memory);
   *copy = type;
@@ -138,7 +137,8 @@ void Collector::unfreeze() {
 
 void Collector::destroy_all() {
   unfreeze();
-  // From here on everything is garbage that no finalizer can save: no block is freed until all are disposed.
+  // From here on everything is garbage that no finalizer can save: no block is freed until all are
+  // disposed.
   const auto condemn_one = [](void *, loam_object *object, const Type &, size_t) {
     object->tag |= LOAM_FLAG_CONDEMNED;
   };

@@ -1,17 +1,19 @@
-// The collector: counts that reach zero (teardown.cc), cycles that counts miss (judge.cc, cycle.cc), and everything that must
-// know about both (census.cc). DESIGN.md carries the proof.
+// The collector: counts that reach zero (teardown.cc), cycles that counts miss (judge.cc,
+// cycle.cc), and everything that must know about both (census.cc). DESIGN.md carries the proof.
 //
-//             decref to 0                        collect
-//                 |                                 |
-//   kIdle --> kDraining --> kIdle        kIdle --> kCollecting --> callbacks --> kCollecting --> kIdle
-//                 |                                                    |
+//            decref to 0                   collect
+//                 |                            |
+//   kIdle --> kDraining --> kIdle    kIdle --> kCollecting --> callbacks --> kCollecting --> kIdle
+//                 |                                                |
 //                 +--> callbacks: kIdle again, one CallbackFrame deeper
 //
-// [G-3] Host code that may call Loam runs in kIdle inside a CallbackFrame; dispose alone runs outside of it, and there a decref
-//       to zero only queues.
-// [G-4] A condemned object is freed by the sweep of its collection and by nothing else; one whose count reaches zero stays.
+// [G-3] Host code that may call Loam runs in kIdle inside a CallbackFrame; dispose alone runs
+//       outside of it, and there a decref to zero only queues.
+// [G-4] A condemned object is freed by the sweep of its collection and by nothing else; one whose
+//       count reaches zero stays.
 // [G-5] While nothing is being collected, mark, grey, condemned and the counts are zero.
-// [G-6] Inside a callback, objects that need host code to die are deferred, and collections are emergency collections.
+// [G-6] Inside a callback, objects that need host code to die are deferred, and collections are
+//       emergency collections.
 // [G-7] refcount(x) >= the edges reported into x, for every object, wherever collection may happen.
 //
 // Thread safety: the owning runtime's thread; request() alone may be called from anywhere.
@@ -52,12 +54,12 @@ struct Hooks {
 };
 
 struct Pacing {
-  bool at_new;                // collect_at == new
-  uint64_t young_threshold;   // containers
-  uint64_t full_growth;       // percent
+  bool at_new;               // collect_at == new
+  uint64_t young_threshold;  // containers
+  uint64_t full_growth;      // percent
   size_t full_minimum_bytes;
-  uint64_t collect_every;     // torture: 0, or collect at every nth allocation of an object
-  bool verify;                // torture: verify after each collection
+  uint64_t collect_every;  // torture: 0, or collect at every nth allocation of an object
+  bool verify;             // torture: verify after each collection
 };
 
 class Collector {
@@ -66,7 +68,7 @@ class Collector {
   void attach(loam_thread *thread) { thread_ = thread; }
   void close();  // gives the tables back; the objects go with the heap
 
-  // -- Types. Copies the descriptors and the name behind the type; nullptr when memory or indices ran out.
+  // -- Types. Copies the descriptors and the name; nullptr when memory or indices ran out.
   Type *add_type(const Type &type);
   Type &type_of(const loam_object *object) const { return types_.of(object); }
   const TypeTable &types() const { return types_; }
@@ -81,19 +83,19 @@ class Collector {
 
   // -- Collection. Each returns the objects condemned and freed.
   size_t collect(Collection kind);
-  void poll();               // at loam_new* of a container: collect when that is due
-  void safepoint();          // everything that waited for one
-  bool step();               // one due collection; true while another is due
-  void request();            // async-signal-safe
+  void poll();       // at loam_new* of a container: collect when that is due
+  void safepoint();  // everything that waited for one
+  bool step();       // one due collection; true while another is due
+  void request();    // async-signal-safe
   void disable() { ++disabled_; }
   void enable();
-  void growth_noted();       // memory was added that poll() may not see
+  void growth_noted();  // memory was added that poll() may not see
   void freeze();
   void unfreeze();
   void unwind();
-  void host_work_waits();    // the heap was unlocked
+  void host_work_waits();  // the heap was unlocked
   bool in_callback() const { return frame_ != nullptr; }
-  bool relieve();            // an emergency collection, unless the last one was in vain
+  bool relieve();  // an emergency collection, unless the last one was in vain
   bool idle() const { return activity_ == Activity::kIdle; }
 
   // Enters and leaves a callback that is neither finalizer nor weak callback (out of memory).
@@ -101,12 +103,13 @@ class Collector {
   void enter(CallbackFrame &frame, loam_object *held);
   void leave(CallbackFrame &frame);
 
-  // After a last collection: finalizes and disposes everything alive. The memory goes with the heap.
+  // After a last collection: finalizes and disposes everything alive.
   void destroy_all();
 
   // -- Looking inside.
   // For each object, leaves included, that is not free; dead ones that wait have a count of 0.
-  using ObjectVisitor = void (*)(void *context, loam_object *object, const Type &type, size_t bytes);
+  using ObjectVisitor = void (*)(void *context, loam_object *object, const Type &type,
+                                 size_t bytes);
   void each_object(ObjectVisitor visit, void *context) const;
   size_t frozen_objects() const { return frozen_; }
   const Statistics &statistics() const { return statistics_; }
@@ -124,7 +127,7 @@ class Collector {
   struct Judgement {
     size_t garbage, survivors, uncollectable;
   };
-  // What the running collection condemned, and what an emergency collection did, perhaps inside of it.
+  // What the running collection condemned, and what an emergency one did, perhaps inside of it.
   enum SetName { kCondemnedSet, kEmergencySet };
   struct GarbageSet {
     alloc::Bitmap bitmap;

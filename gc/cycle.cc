@@ -1,4 +1,5 @@
-// A collection from start to end, when one is due, and what safepoints owe. The judgement itself: judge.cc.
+// A collection from start to end, when one is due, and what safepoints owe. The judgement itself:
+// judge.cc.
 //
 //   kCallbacks  weak references to the condemned are empty; their callbacks run
 //   kFinalize   finalizers run, once each, on intact neighbours                  (order: PEP 442)
@@ -42,8 +43,7 @@ size_t Collector::run_collection(Collection kind) {
     collected_ = 0;
   }
   if (!young_only) promote_young();
-  const Judgement tally =
-      young_only ? judge<Scope::kYoung>(quiet) : judge<Scope::kAll>(quiet);
+  const Judgement tally = young_only ? judge<Scope::kYoung>(quiet) : judge<Scope::kAll>(quiet);
   if (young_only) promote_young();
   CollectionRecord &record = statistics_.collections[static_cast<size_t>(kind)];
   ++record.runs;
@@ -94,8 +94,7 @@ size_t Collector::run_cycle() {
   return collected;
 }
 
-void Collector::report_end(Collection kind, uint64_t start_ns, size_t collected,
-                           size_t survivors) {
+void Collector::report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors) {
   statistics_.collections[static_cast<size_t>(kind)].collected += collected;
   if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
   if (hooks_.ended == nullptr) return;
@@ -111,7 +110,8 @@ Collector::GarbageSet Collector::garbage_set(SetName name) {
   return GarbageSet{alloc::kEmergency, &heap_.emergency, &Slab::emergency, &emergency_condemned_};
 }
 
-// visit(object) for each member; host code may run meanwhile, because members stay until the sweep [G-4].
+// visit(object) for each member; host code may run meanwhile, because members stay until the sweep
+// [G-4].
 template <typename Visit>
 void Collector::each_condemned(SetName name, Visit &&visit) {
   const GarbageSet set = garbage_set(name);
@@ -156,7 +156,8 @@ void Collector::finalize_condemned() {
   });
 }
 
-// Three passes, so that no trace ever reads a freed neighbour and no dispose runs before the last trace.
+// Three passes, so that no trace ever reads a freed neighbour and no dispose runs before the last
+// trace.
 size_t Collector::sweep(SetName name) {
   const GarbageSet set = garbage_set(name);
   if (*set.count == 0) {
@@ -254,8 +255,8 @@ void Collector::promote_young() {
       uint64_t &young = range.words(alloc::kYoung, slab)[word];
       char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
       // The condemned stay young: the sweep returns their blocks to the thread's lists.
-      const uint64_t doomed = range.words(alloc::kCondemned, slab)[word] |
-                              range.words(alloc::kEmergency, slab)[word];
+      const uint64_t doomed =
+          range.words(alloc::kCondemned, slab)[word] | range.words(alloc::kEmergency, slab)[word];
       stays = stays || (young & doomed) != 0;
       for (uint64_t bits = young & ~doomed; bits != 0; bits &= bits - 1) {
         const size_t at = static_cast<size_t>(__builtin_ctzll(bits));

@@ -1,6 +1,7 @@
 // Edges: calling something for each strong reference that an object holds.
 //
-// Descriptors are walked inline; a trace callback reports through loam_visit, which comes back here by way of a loam_visitor.
+// Descriptors are walked inline; a trace callback reports through loam_visit, which comes back
+// here by way of a loam_visitor.
 #pragma once
 
 #include <cstring>

@@ -1,6 +1,7 @@
-// Which members of a set are garbage: DESIGN.md, "The judgement". Three passes over the set, then one that settles it:
+// Which members of a set are garbage: DESIGN.md, "The judgement". Three passes over the set, then
+// one that settles it:
 //
-//   count   counts[x] = edges from members to x                          (tables, no headers of targets)
+// count counts[x] = edges from members to x (tables, no headers of targets)
 //   root    members whose refcount exceeds that are held from outside
 //   mark    everything in the set that roots reach
 //   settle  unmarked members are condemned; the tables are zero again [G-5]
@@ -98,8 +99,7 @@ Collector::Judgement Collector::mark_from_roots(bool keep_finalizable) {
   each_member<kScope>([&](loam_object *object, size_t number) {
     ++tally.survivors;
     const bool small = number != kNoNumber;
-    const uint32_t inner =
-        small ? inner_edges(range, number) : Large::of(object)->inner_edges;
+    const uint32_t inner = small ? inner_edges(range, number) : Large::of(object)->inner_edges;
     if (!is_root(object, inner, keep_finalizable, tally)) return;
     if (mark_one<kScope>(object)) drain_marks<kScope>();
   });
@@ -144,8 +144,8 @@ inline bool Collector::mark_one(loam_object *object) {
     const size_t slab = offset >> alloc::kSlabShift;
     const uint32_t reciprocal = range.tracked[slab];
     if (reciprocal == 0) return false;
-    const size_t number = slab * kBlocksPerStretch +
-                          alloc::block_index(offset & (alloc::kSlabBytes - 1), reciprocal);
+    const size_t number =
+        slab * kBlocksPerStretch + alloc::block_index(offset & (alloc::kSlabBytes - 1), reciprocal);
     uint64_t &word = range.bitmaps[alloc::kMark][number >> 6];
     const uint64_t bit = Range::bit_of(number);
     if (word & bit) return false;
@@ -210,7 +210,8 @@ void Collector::drain_marks() {
   } while (load_grey());
 }
 
-// Condemns what is unmarked (or, judging the condemned, acquits what is marked), and zeroes the tables [G-5].
+// Condemns what is unmarked (or, judging the condemned, acquits what is marked), and zeroes the
+// tables [G-5].
 template <Collector::Scope kScope>
 void Collector::settle(bool quiet, Judgement &tally) {
   Range &range = heap_.range();
@@ -241,7 +242,8 @@ void Collector::settle(bool quiet, Judgement &tally) {
     large->mark = false;
     large->inner_edges = 0;
   });
-  if (kScope == Scope::kAll && frozen_ != 0) {  // frozen objects were counted, and their words passed over
+  // frozen objects were counted, and their words passed over
+  if (kScope == Scope::kAll && frozen_ != 0) {
     for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
       for (size_t word = 0; range.tracked[slab] != 0 && word < alloc::kWordsPerStretch; ++word) {
         clear_counts(slab * kBlocksPerStretch + word * 64);

@@ -94,7 +94,8 @@ inline void Collector::each_member(Visit &&visit) {
   });
 }
 
-// The large block behind an edge that leaves the range, if it belongs to this runtime and to the scope.
+// The large block behind an edge that leaves the range, if it belongs to this runtime and to the
+// scope.
 template <Collector::Scope kScope>
 inline alloc::Large *Collector::large_member(const alloc::LargeRegistry *registry,
                                              loam_object *object) {

@@ -1,5 +1,6 @@
-// Death by count. Never recurses and never allocates: the dead wait on a short stack, and what overflows it in the pending
-// bitmap; those that need host code to die wait, where it may not run, in the deferred one.
+// Death by count. Never recurses and never allocates: the dead wait on a short stack, and what
+// overflows it in the pending bitmap; those that need host code to die wait, where it may not run,
+// in the deferred one.
 #include <cstring>
 
 #include "allocator/base/check.h"
@@ -12,7 +13,8 @@ using alloc::Slab;
 
 namespace {
 
-// Zeroes the block behind its link. Blocks are multiples of 8 bytes: a few stores beat a call of memset.
+// Zeroes the block behind its link. Blocks are multiples of 8 bytes: a few stores beat a
+// call of memset.
 inline void zero_behind_link(loam_object *object, size_t bytes) {
   char *at = reinterpret_cast<char *>(object) + sizeof(loam_block);
   char *const end = reinterpret_cast<char *>(object) + alloc::round_to_class(bytes);
@@ -115,7 +117,8 @@ LOAM_NOINLINE void Collector::defer(loam_object *object) {
   heap_.list_slab(heap_.deferred, &Slab::deferred, range.slab_index(object));
 }
 
-// Moves one word of the pending bitmap, or one large block, to the empty stack; false when nothing is pending.
+// Moves one word of the pending bitmap, or one large block, to the empty stack; false when nothing
+// is pending.
 LOAM_NOINLINE bool Collector::load_pending() {
   if (pending_large_ != nullptr) {
     Large *large = pending_large_;
@@ -185,7 +188,8 @@ LOAM_NOINLINE void Collector::run_deferred() {
   } while (has_deferred_);
 }
 
-// Releases the children, calls dispose, frees the block; or leaves the object, resurrected or deferred.
+// Releases the children, calls dispose, frees the block; or leaves the object, resurrected or
+// deferred.
 inline void Collector::destroy(loam_object *object) {
   const Type &type = type_of(object);
   if (LOAM_RARELY((object->tag & LOAM_FLAG_WEAK) != 0 || type.finalize != nullptr)) {
@@ -222,8 +226,8 @@ inline void Collector::free_dead(loam_object *object, const Type &type) {
 inline void Collector::push_free(loam_object *object, const Type &type) {
   zero_behind_link(object, type.size);
   loam_block *block = reinterpret_cast<loam_block *>(object);
-  loam_block *&head = *reinterpret_cast<loam_block **>(reinterpret_cast<char *>(thread_) +
-                                                       type.head_offset);
+  loam_block *&head =
+      *reinterpret_cast<loam_block **>(reinterpret_cast<char *>(thread_) + type.head_offset);
   block->header = 0;
   block->next = head;
   head = block;
@@ -325,8 +329,9 @@ void Collector::leave(CallbackFrame &frame) {
   activity_ = frame.activity;
 }
 
-// The functions between the callback and the host code that goes on will never return: what they would have done is left for
-// the next safepoint. Their state is all in the collector, but for the one object that the frame holds.
+// The functions between the callback and the host code that goes on will never return: what they
+// would have done is left for the next safepoint. Their state is all in the collector, but for the
+// one object that the frame holds.
 void Collector::unwind() {
   if (frame_ == nullptr) return;
   loam_object *held = frame_->held;

@@ -15,23 +15,23 @@
 namespace loam::gc {
 
 struct Type : loam_type {
-  alloc::Kind kind;       // kLeaf: untracked (no references, or acyclic); kContainer
-  bool unzeroed;          // LOAM_TYPE_UNZEROED
-  bool has_edges;         // false: nothing to trace
-  bool simple;            // edges in refs only; dies without host code; its blocks have a head
-  uint16_t ref_count;     // refs[ref_count]
-  uint16_t value_count;   // values[value_count]
-  const uint16_t *refs;   // offsets of loam_object *
-  const uint16_t *values; // offsets of tagged words
+  alloc::Kind kind;        // kLeaf: untracked (no references, or acyclic); kContainer
+  bool unzeroed;           // LOAM_TYPE_UNZEROED
+  bool has_edges;          // false: nothing to trace
+  bool simple;             // edges in refs only; dies without host code; its blocks have a head
+  uint16_t ref_count;      // refs[ref_count]
+  uint16_t value_count;    // values[value_count]
+  const uint16_t *refs;    // offsets of loam_object *
+  const uint16_t *values;  // offsets of tagged words
   uint64_t value_mask, value_bits, pointer_mask;
-  size_t items_offset;    // of a pointer to tagged words; 0: none
-  size_t length_offset;   // of their number, a size_t
+  size_t items_offset;   // of a pointer to tagged words; 0: none
+  size_t length_offset;  // of their number, a size_t
   loam_trace_fn trace;
   loam_finalize_fn finalize;
   loam_dispose_fn dispose;
-  uint16_t pool_head;     // of its private pool; LOAM_HEAD_NULL: by size
-  size_t instance_size;   // bytes, header included; 0: given per object
-  size_t least_size;      // bytes: the header and every described field
+  uint16_t pool_head;    // of its private pool; LOAM_HEAD_NULL: by size
+  size_t instance_size;  // bytes, header included; 0: given per object
+  size_t least_size;     // bytes: the header and every described field
   const char *name;
   void *context;
 };

@@ -8,7 +8,8 @@ constexpr size_t kFirstBuckets = 64;
 
 // Fibonacci hashing (Knuth, TAOCP 6.4) of the address.
 size_t hash_of(const loam_object *object) {
-  return static_cast<size_t>((reinterpret_cast<uintptr_t>(object) >> 3) * 0x9E3779B97F4A7C15u >> 32);
+  return static_cast<size_t>((reinterpret_cast<uintptr_t>(object) >> 3) * 0x9E3779B97F4A7C15u >>
+                             32);
 }
 
 bool dead_or_condemned(const loam_object *object) {

@@ -1,8 +1,11 @@
-// Weak references: a hash table from objects to the references that name them, as target or as owner of a callback.
+// Weak references: a hash table from objects to the references that name them, as target or as
+// owner of a callback.
 //
-//   bucket -> weak -> weak -> ...      one chain for targets, one for owners; links stand in the references themselves
+// bucket -> weak -> weak -> ... one chain for targets, one for owners; links stand in the
+// references themselves
 //
-// [G-2] An object with a reference in the table has LOAM_FLAG_WEAK; emptying, firing and destroying allocate nothing.
+// [G-2] An object with a reference in the table has LOAM_FLAG_WEAK; emptying, firing and
+//       destroying allocate nothing.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -17,7 +20,8 @@ struct loam_weak {
   loam_object *owner;     // null: the callback belongs to nobody, or its owner died
   loam_weak_fn callback;  // null: none, or not to be called any more
   void *context;
-  loam_weak *next, *previous;              // chain of the target's bucket, or the queue of callbacks
+  // chain of the target's bucket, or the queue of callbacks
+  loam_weak *next, *previous;
   loam_weak *next_owned, *previous_owned;  // chain of the owner's bucket
   bool queued;                             // target died, callback not called yet
 };
@@ -34,10 +38,11 @@ class WeakTable {
                     loam_weak_fn callback, void *context);
   void destroy(loam_thread *thread, loam_weak *weak);
 
-  // Empties every reference to a dying object, queues their callbacks, and calls off the callbacks that the object owns when
-  // `as_owner`. Clears the object's flag when nothing names it any more.
+  // Empties every reference to a dying object, queues their callbacks, and calls off the callbacks
+  // that the object owns when `as_owner`. Clears the object's flag when nothing names it any more.
   void forget(loam_object *object, bool as_owner);
-  // The next callback that may run now, out of the queue; nullptr: none. Skips those whose owner is dead or condemned.
+  // The next callback that may run now, out of the queue; nullptr: none. Skips those whose owner
+  // is dead or condemned.
   loam_weak *next_callback();
   bool has_callbacks() const { return queue_ != nullptr; }
   size_t count() const { return count_; }

@@ -80,7 +80,7 @@ bool in_bounds(const Row &row, uint64_t value) {
   return value == 0 || (value >= row.min && value <= row.max);
 }
 
-// ── Text ──────────────────────────────────────────────────────────────────────────────────────
+// -- Text.
 
 struct Span {
   const char *begin, *end;

@@ -1,11 +1,13 @@
-// The runtime: what a host's handles point to. Everything that Loam keeps for a host hangs from here; there is no global.
+// The runtime: what a host's handles point to. Everything that Loam keeps for a host hangs from
+// here; there is no global.
 //
 //   loam_runtime --+-- Heap        blocks               (allocator/)
 //                  +-- Collector   objects and edges    (gc/)
-//                  +-- main thread                      (loam/layout.h, the public prefix is all there is yet)
+// +-- main thread (loam/layout.h, the public prefix is all there is yet)
 //                  +-- options, pauses, registered roots
 //
-// A call of the host's that changes the heap comes through the thread that the runtime was created on.
+// A call of the host's that changes the heap comes through the thread that the runtime was
+//       created on.
 #pragma once
 
 #include <loam/loam.h>

@@ -15,7 +15,8 @@ static_assert(static_cast<int>(gc::Collection::kFull) == LOAM_COLLECTION_FULL);
 static_assert(static_cast<int>(gc::Collection::kEmergency) == LOAM_COLLECTION_EMERGENCY);
 
 void record_pause(loam_pauses *pauses, uint64_t duration_ns) {
-  const unsigned log = duration_ns == 0 ? 0 : 63u - static_cast<unsigned>(__builtin_clzll(duration_ns));
+  const unsigned log =
+      duration_ns == 0 ? 0 : 63u - static_cast<unsigned>(__builtin_clzll(duration_ns));
   ++pauses->buckets[log < LOAM_PAUSE_BUCKETS ? log : LOAM_PAUSE_BUCKETS - 1];
   ++pauses->count;
   pauses->total_ns += duration_ns;
@@ -75,10 +76,10 @@ bool pool_row(const loam_runtime &runtime, unsigned head, loam_pool_stats *row) 
   const size_t idle =
       pool.retired + (head == 0 ? 0 : runtime.heap.cached_blocks(&runtime.main_thread, head));
   *row = loam_pool_stats{};
-  row->kind = head >= LOAM_HEADS_PRIVATE               ? "private"
-              : pool.kind == alloc::Kind::kRaw         ? "raw"
-              : pool.kind == alloc::Kind::kLeaf        ? "leaf"
-                                                       : "container";
+  row->kind = head >= LOAM_HEADS_PRIVATE        ? "private"
+              : pool.kind == alloc::Kind::kRaw  ? "raw"
+              : pool.kind == alloc::Kind::kLeaf ? "leaf"
+                                                : "container";
   row->name = pool.name;
   row->block_size = pool.block_size;
   row->blocks = pool.allocated - idle;

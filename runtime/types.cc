@@ -8,8 +8,7 @@ namespace {
 using namespace loam;
 
 constexpr size_t kAbsurdSize = size_t{1} << 47;  // more than a process can address
-constexpr uint32_t kKnownFlags =
-    LOAM_TYPE_ACYCLIC | LOAM_TYPE_PRIVATE_POOL | LOAM_TYPE_UNZEROED;
+constexpr uint32_t kKnownFlags = LOAM_TYPE_ACYCLIC | LOAM_TYPE_PRIVATE_POOL | LOAM_TYPE_UNZEROED;
 
 // A field of 8 bytes, behind the header and inside the instance. Widens *least_size to hold it.
 bool field_fits(const loam_type_spec &spec, size_t offset, size_t *least_size) {

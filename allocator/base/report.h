@@ -1,4 +1,5 @@
-// Where diagnostics go: the host's handlers, or stderr. One per runtime; formats into a buffer on the stack, never allocates.
+// Where diagnostics go: the host's handlers, or stderr. One per runtime; formats into a buffer on
+// the stack, never allocates.
 #pragma once
 
 namespace loam::base {
@@ -11,7 +12,8 @@ struct Report {
   void *context = nullptr;
 
   // Detected corruption or misuse: tells the host, then aborts should the host return.
-  [[noreturn]] void fatal(const char *format, ...) const __attribute__((format(printf, 2, 3), cold));
+  [[noreturn]] void fatal(const char *format, ...) const
+      __attribute__((format(printf, 2, 3), cold));
   // Something that the host should know and that Loam can live with.
   void message(const char *format, ...) const __attribute__((format(printf, 2, 3), cold));
 };

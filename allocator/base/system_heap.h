@@ -1,5 +1,6 @@
-// Memory that is not a block: large blocks and the runtime's own structures. It comes from mimalloc; under AddressSanitizer and
-// Valgrind it comes from libc instead, so that those tools see each block. Thread-safe, as the sources are.
+// Memory that is not a block: large blocks and the runtime's own structures. It comes from
+// mimalloc; under AddressSanitizer and Valgrind it comes from libc instead, so that those tools see
+// each block. Thread-safe, as the sources are.
 #pragma once
 
 #include <cstddef>

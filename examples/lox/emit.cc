@@ -126,7 +126,7 @@ PendingJump Compiler::emit_jump(Op op) {
 
 // Makes a jump arrive here.
 void Compiler::land(PendingJump jump) {
-  if (parser_.had_error() && here() < jump.operand + 2) return;  // memory ran out
+  if (here() < 2 || jump.operand > here() - 2) return;  // memory ran out
   size_t distance = here() - jump.operand - 2;
   if (distance > kMaxJump) parser_.error("Too much code to jump over.");
   state_->function->code.items[jump.operand] = static_cast<uint8_t>(distance >> 8);

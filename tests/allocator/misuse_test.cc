@@ -219,6 +219,47 @@ TEST_CASE("an overflow of an object is found when it dies, with its type's name"
   host.drop(large);
 }
 
+TEST_CASE("an overflow of garbage is found when it is collected, with its type's name") {
+  Host host("debug");
+  Triple *triple = host.triple();
+  host.set(triple->refs[0], triple);
+  std::string report = fatal_message([&] {
+    reinterpret_cast<char *>(triple)[sizeof(Triple)] ^= 0x5A;
+    host.drop(triple);
+    host.collect();
+  });
+  check_report(report, "collector", triple);
+  CHECK(contains(report, "triple"));
+  host.drop(triple);
+}
+
+TEST_CASE("damage that nothing touched before is found by loam_runtime_destroy") {
+  std::string report = fatal_message([] {
+    loam_options options = options_from("debug");
+    options.fatal = on_fatal;
+    options.message = [](void *, const char *) {};
+    loam_runtime *runtime = nullptr;
+    REQUIRE(loam_runtime_create(&options, &runtime) == LOAM_OK);
+    char *block = static_cast<char *>(loam_malloc(loam_runtime_main_thread(runtime), 40));
+    block[40] ^= 0x5A;
+    loam_runtime_destroy(runtime);
+  });
+  check_report(report, "loam_runtime_destroy");
+}
+
+TEST_CASE("a destroyed weak reference is named in debug mode") {
+  Host host("debug");
+  Pair *pair = host.pair();
+  loam_weak *weak = nullptr;
+  REQUIRE(loam_weak_create(host.thread, as_object(pair), nullptr, nullptr, nullptr, &weak) ==
+          LOAM_OK);
+  loam_weak_destroy(host.thread, weak);
+  check_report(fatal_message([&] { loam_weak_get(host.thread, weak); }), "loam_weak_get", weak);
+  check_report(fatal_message([&] { loam_weak_destroy(host.thread, weak); }), "loam_weak_destroy",
+               weak);
+  host.drop(pair);
+}
+
 TEST_CASE("dropping a dead object is diagnosed in every mode, in debug mode with its type") {
   for (const char *mode : {"", "debug", "torture=never_reuse"}) {
     INFO("mode: ", std::string(mode));

@@ -1,9 +1,10 @@
-/* The hot calls. Each is at most two branches and no call on its hit path; what is rare is in the named _slow partner.
- * Included by loam.h; under LOAM_NO_INLINE the same names are plain exported functions instead.
+/* The hot calls. Each is at most two branches and no call on its hit path; what is rare is in the
+ * named _slow partner. Included by loam.h; under LOAM_NO_INLINE the same names are plain exported
+ * functions instead.
  *
- * loam_new:     load the head, pop it, store the header, clear the link. The payload is zero already.
- * loam_decref:  test the sign (immortal), decrement, call out when the result is <= 0.
- * loam_free:    one compare against the range, one slab look-up, push.
+ * loam_new: load the head, pop it, store the header, clear the link. The payload is zero already.
+ * loam_decref: test the sign (immortal), decrement, call out when the result is <= 0. loam_free:
+ * one compare against the range, one slab look-up, push.
  */
 #ifndef LOAM_INLINE_H
 #define LOAM_INLINE_H
@@ -23,7 +24,8 @@ extern "C" {
 #define LOAM_HOT static inline
 #endif
 
-/* The slow partners. Not for direct use; their contracts are those of the calls that end in them. */
+/* The slow partners. Not for direct use; their contracts are those of the calls that end in them.
+ * */
 LOAM_API void *loam_new_slow(loam_thread *thread, const loam_type *type);
 LOAM_API void loam_decref_slow(loam_thread *thread, loam_object *object);
 LOAM_API void *loam_malloc_slow(loam_thread *thread, size_t size);
@@ -46,7 +48,8 @@ LOAM_HOT void *loam_new(loam_thread *thread, const loam_type *type) {
 
 LOAM_HOT void loam_incref(loam_thread *thread, loam_object *object) {
   (void)thread;
-  if (LOAM_LIKELY((int32_t)object->refcount >= 0)) ++object->refcount; /* an overflow makes it immortal */
+  /* an overflow makes it immortal */
+  if (LOAM_LIKELY((int32_t)object->refcount >= 0)) ++object->refcount;
 }
 
 LOAM_HOT void loam_decref(loam_thread *thread, loam_object *object) {
@@ -59,8 +62,10 @@ LOAM_HOT void loam_decref(loam_thread *thread, loam_object *object) {
 
 LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
   if (LOAM_LIKELY(size <= LOAM_MAX_BLOCK)) {
-    size_t rounded = (size < LOAM_MIN_BLOCK ? (size_t)LOAM_MIN_BLOCK : size) + (LOAM_CLASS_STEP - 1);
-    loam_block **head = (loam_block **)(void *)&thread->heads[LOAM_HEADS_RAW + rounded / LOAM_CLASS_STEP];
+    size_t rounded =
+        (size < LOAM_MIN_BLOCK ? (size_t)LOAM_MIN_BLOCK : size) + (LOAM_CLASS_STEP - 1);
+    loam_block **head =
+        (loam_block **)(void *)&thread->heads[LOAM_HEADS_RAW + rounded / LOAM_CLASS_STEP];
     loam_block *block = *head;
     if (LOAM_LIKELY(block != NULL)) {
       *head = block->next;
@@ -73,7 +78,8 @@ LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
 LOAM_HOT void loam_free(loam_thread *thread, void *pointer) {
   size_t offset = (uintptr_t)pointer - thread->range_base;
   if (LOAM_LIKELY(offset < thread->range_bytes) && LOAM_LIKELY(--thread->free_budget >= 0)) {
-    loam_block **head = (loam_block **)(void *)&thread->heads[thread->slab_heads[offset >> LOAM_SLAB_SHIFT]];
+    loam_block **head =
+        (loam_block **)(void *)&thread->heads[thread->slab_heads[offset >> LOAM_SLAB_SHIFT]];
     loam_block *block = (loam_block *)pointer;
     block->next = *head;
     *head = block;
@@ -83,7 +89,8 @@ LOAM_HOT void loam_free(loam_thread *thread, void *pointer) {
 }
 
 LOAM_HOT void loam_safepoint(loam_thread *thread) {
-  if (!LOAM_LIKELY(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) == 0)) loam_safepoint_slow(thread);
+  if (!LOAM_LIKELY(__atomic_load_n(&thread->attention, __ATOMIC_RELAXED) == 0))
+    loam_safepoint_slow(thread);
 }
 
 #endif /* LOAM_NO_INLINE */

@@ -1,11 +1,12 @@
-/* Loam's vocabulary: the layouts and constants that compiled-in fast paths (yours, a JIT's, inline.h's)
- * share with the library. Everything here is part of the ABI that LOAM_ABI numbers.
+/* Loam's vocabulary: the layouts and constants that compiled-in fast paths (yours, a JIT's,
+ * inline.h's) share with the library. Everything here is part of the ABI that LOAM_ABI numbers.
  *
- *   object block   | refcount : 32 | tag : 32 | payload ...              |   tag = type << 8 | flags
+ * object block | refcount : 32 | tag : 32 | payload ... | tag = type << 8 | flags
  *   free block     |        0 : 64            | next : 64 | zero ...     |   tag 0 means free
  *
  * Invariants: a free block of an object kind is zero behind its link; a payload comes zeroed.
- * Threads: the layouts are plain memory; only the thread that owns a loam_thread touches it, `attention` excepted.
+ * Threads: the layouts are plain memory; only the thread that owns a loam_thread touches it,
+ * `attention` excepted.
  */
 #ifndef LOAM_LAYOUT_H
 #define LOAM_LAYOUT_H
@@ -35,7 +36,8 @@ typedef struct loam_type loam_type;
 typedef struct loam_visitor loam_visitor;
 typedef struct loam_weak loam_weak;
 
-/* The header that starts every object. Hosts embed it as their struct's first member and never write it. */
+/* The header that starts every object. Hosts embed it as their struct's first member and never
+ * write it. */
 typedef struct loam_object {
   uint32_t refcount; /* references held; sign bit set: immortal, never changed again */
   uint32_t tag;      /* type << LOAM_TAG_TYPE_SHIFT | LOAM_FLAG_*; 0: a free block */
@@ -81,14 +83,16 @@ typedef struct LOAM_MAY_ALIAS loam_block {
   struct loam_block *next; /* the link */
 } loam_block;
 
-/* The public prefix of a thread. Writer of every field: the library, on this thread, unless said otherwise. */
+/* The public prefix of a thread. Writer of every field: the library, on this thread, unless said
+ * otherwise. */
 struct loam_thread {
   void *heads[LOAM_HEAD_COUNT];
   const uint16_t *slab_heads; /* by slab of the range: the head that its blocks return to */
   uintptr_t range_base;       /* first address of the range */
   size_t range_bytes;         /* reserved length of the range */
   int32_t free_budget;        /* frees that may still take the fast path */
-  uint32_t attention;         /* non-zero: the next safepoint has work. Written from signal handlers too: atomic */
+  /* non-zero: the next safepoint has work. Written from signal handlers too: atomic */
+  uint32_t attention;
   loam_runtime *runtime;
   void *context; /* options.context */
 };
@@ -100,14 +104,18 @@ struct loam_type {
   uint32_t size;        /* instance size in bytes, header included; 0: given per object */
 };
 
-/* Reports each strong edge of self with loam_visit, and does nothing else: it neither allocates, frees, collects nor
- * changes a count. Called with self intact, at any point where collection may happen and once in teardown. */
+/* Reports each strong edge of self with loam_visit, and does nothing else: it neither allocates,
+ * frees, collects nor changes a count. Called with self intact, at any point where collection may
+ * happen and once in teardown. */
 typedef void (*loam_trace_fn)(loam_object *self, loam_visitor *visitor);
-/* Called at most once per object, on intact neighbours; may call anything, and may resurrect self by taking a reference. */
+/* Called at most once per object, on intact neighbours; may call anything, and may resurrect self
+ * by taking a reference. */
 typedef void (*loam_finalize_fn)(loam_thread *thread, loam_object *self);
-/* Releases what trace does not report; its children are released already and must not be touched. */
+/* Releases what trace does not report; its children are released already and must not be touched.
+ * */
 typedef void (*loam_dispose_fn)(loam_thread *thread, loam_object *self);
-/* Called once after `weak` was cleared, before any finalizer of the same garbage. May call anything. */
+/* Called once after `weak` was cleared, before any finalizer of the same garbage. May call
+ * anything. */
 typedef void (*loam_weak_fn)(loam_thread *thread, loam_weak *weak, void *context);
 
 #ifdef __cplusplus

@@ -10,12 +10,13 @@ extern "C" {
 
 struct loam_event;
 
-/* Detected corruption or misuse. `message` names the function, the type and the address; valid during the call.
- * It should not return; when it does, the process aborts. */
+/* Detected corruption or misuse. `message` names the function, the type and the address; valid
+ * during the call. It should not return; when it does, the process aborts. */
 typedef void (*loam_fatal_fn)(void *context, const char *message);
 /* A diagnostic, one line without a newline. Must not call into Loam. */
 typedef void (*loam_message_fn)(void *context, const char *message);
-/* An allocation of `bytes` is about to fail. May free and, unless the heap is locked, collect. Returns whether to retry. */
+/* An allocation of `bytes` is about to fail. May free and, unless the heap is locked, collect.
+ * Returns whether to retry. */
 typedef bool (*loam_out_of_memory_fn)(loam_thread *thread, size_t bytes, void *context);
 /* A collection starts or ends (stats.h). Must not allocate, free, collect, or change a count. */
 typedef void (*loam_event_fn)(loam_thread *thread, const struct loam_event *event, void *context);

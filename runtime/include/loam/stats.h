@@ -1,4 +1,5 @@
-/* What Loam tells about itself: counters, pauses, events. All sizes in bytes, all times in nanoseconds. */
+/* What Loam tells about itself: counters, pauses, events. All sizes in bytes, all times in
+ * nanoseconds. */
 #ifndef LOAM_STATS_H
 #define LOAM_STATS_H
 
@@ -11,8 +12,9 @@ extern "C" {
 typedef enum loam_collection {
   LOAM_COLLECTION_YOUNG = 0, /* containers allocated since the last collection */
   LOAM_COLLECTION_FULL,      /* every container */
-  LOAM_COLLECTION_EMERGENCY, /* a full one at the heap limit, or inside a callback: objects whose finalizer has not run, and
-                                all that they hold, are left for the next full one */
+  /* A full one at the heap limit, or inside a callback: objects whose finalizer has not run, and
+   * all that they hold, are left for the next full one. */
+  LOAM_COLLECTION_EMERGENCY,
   LOAM_COLLECTION_KINDS
 } loam_collection;
 
@@ -35,31 +37,35 @@ typedef struct loam_collection_stats {
 } loam_collection_stats;
 
 typedef struct loam_stats {
-  size_t struct_size; /* set by the caller to sizeof(loam_stats), or 0: the size that LOAM_ABI implies */
+  /* set by the caller to sizeof(loam_stats), or 0: the size that LOAM_ABI implies */
+  size_t struct_size;
   /* Memory. */
-  size_t bytes_in_use;      /* loam_mem_alloc: blocks handed to the host, large blocks, external memory */
-  size_t counted_bytes;     /* what heap_limit bounds: slabs in use, metadata, large blocks, external memory */
-  size_t peak_bytes;        /* highest counted_bytes so far */
-  size_t heap_limit;        /* 0: none */
-  size_t small_bytes;       /* blocks of 256 bytes or less in use, whole blocks */
-  size_t small_blocks;      /* how many */
-  size_t large_bytes;       /* usable bytes of large blocks, prefixes included */
-  size_t large_blocks;      /* how many */
-  size_t external_bytes;    /* reported by loam_external_add */
-  size_t metadata_bytes;    /* side tables of segments in use */
-  size_t cached_blocks;     /* free blocks waiting on thread lists */
-  size_t slabs_in_use;      /* 64 KiB each */
+  /* loam_mem_alloc: blocks handed to the host, large blocks, external memory */
+  size_t bytes_in_use;
+  /* what heap_limit bounds: slabs in use, metadata, large blocks, external memory */
+  size_t counted_bytes;
+  size_t peak_bytes;         /* highest counted_bytes so far */
+  size_t heap_limit;         /* 0: none */
+  size_t small_bytes;        /* blocks of 256 bytes or less in use, whole blocks */
+  size_t small_blocks;       /* how many */
+  size_t large_bytes;        /* usable bytes of large blocks, prefixes included */
+  size_t large_blocks;       /* how many */
+  size_t external_bytes;     /* reported by loam_external_add */
+  size_t metadata_bytes;     /* side tables of segments in use */
+  size_t cached_blocks;      /* free blocks waiting on thread lists */
+  size_t slabs_in_use;       /* 64 KiB each */
   size_t segments_committed; /* 4 MiB each, a spare included */
-  size_t reserved_bytes;    /* addresses */
+  size_t reserved_bytes;     /* addresses */
   /* Objects. */
-  size_t types;                      /* registered */
-  size_t frozen_objects;             /* set aside by loam_freeze and still alive */
-  size_t weak_references;            /* created and not destroyed */
-  uint64_t freed_by_count;           /* objects that died by their count, children of collected ones included */
-  uint64_t freed_by_collector;       /* sum of collected over the kinds */
+  size_t types;           /* registered */
+  size_t frozen_objects;  /* set aside by loam_freeze and still alive */
+  size_t weak_references; /* created and not destroyed */
+  /* objects that died by their count, children of collected ones included */
+  uint64_t freed_by_count;
+  uint64_t freed_by_collector; /* sum of collected over the kinds */
   uint64_t finalizers_run;
   uint64_t weak_callbacks_run;
-  uint64_t failed_allocations;       /* allocations that returned NULL */
+  uint64_t failed_allocations; /* attempts that found no memory, retried ones included */
   loam_collection_stats collections[LOAM_COLLECTION_KINDS];
 } loam_stats;
 
@@ -74,16 +80,19 @@ typedef void (*loam_type_stats_fn)(const loam_type_stats *row, void *context);
 
 /* One row of loam_stats_pools. */
 typedef struct loam_pool_stats {
-  const char *kind;   /* "raw", "leaf", "container", "private" or "large" */
-  const char *name;   /* the type's name for a private pool, else NULL */
-  size_t block_size;  /* 0 for large */
-  size_t blocks;      /* in use */
-  size_t bytes;       /* in use: blocks x block_size */
-  size_t slabs;       /* held */
+  const char *kind;  /* "raw", "leaf", "container", "private" or "large" */
+  const char *name;  /* the type's name for a private pool, else NULL */
+  size_t block_size; /* 0 for large */
+  size_t blocks;     /* in use */
+  size_t bytes;      /* in use: blocks x block_size */
+  size_t slabs;      /* held */
 } loam_pool_stats;
 typedef void (*loam_pool_stats_fn)(const loam_pool_stats *row, void *context);
 
-typedef enum loam_event_kind { LOAM_EVENT_COLLECTION_START = 0, LOAM_EVENT_COLLECTION_END } loam_event_kind;
+typedef enum loam_event_kind {
+  LOAM_EVENT_COLLECTION_START = 0,
+  LOAM_EVENT_COLLECTION_END
+} loam_event_kind;
 
 /* Passed to options.event; valid during the call. */
 typedef struct loam_event {
