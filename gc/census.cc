@@ -34,6 +34,7 @@ Type *Collector::add_type(const Type &type) {
     void *larger = heap_.reallocate_metadata(types_.types, capacity * sizeof(Type *));
     if (larger == nullptr) return nullptr;
     types_.types = static_cast<Type **>(larger);
+    types_.types[0] = &free_blocks_;
     types_.capacity = capacity;
   }
   const size_t refs_bytes = type.ref_count * sizeof(uint16_t);

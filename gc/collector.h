@@ -222,6 +222,7 @@ class Collector {
   void give_back_tables();
   bool young_due() const;
   bool full_due() const { return heap_.handed_out_bytes() >= full_trigger_; }
+  bool over_limit() const;
   void attend(uint32_t why);
 
   // census.cc
@@ -235,6 +236,7 @@ class Collector {
   Pacing pacing_;
   loam_thread *thread_ = nullptr;
   TypeTable types_;
+  Type free_blocks_ = {};  // of index 0
   WeakTable weaks_;
   Statistics statistics_ = {};
 
@@ -243,6 +245,7 @@ class Collector {
   uint32_t disabled_ = 0;           // loam_collect_disable calls not undone
   size_t frozen_ = 0;               // objects
   size_t full_trigger_;             // handed-out bytes at which a full collection is due
+  size_t over_limit_calm_ = 0;      // external bytes when a collection last left us over the limit
   size_t calm_above_ = SIZE_MAX;    // no emergency collection while more bytes are handed out
   uint64_t allocations_ = 0;        // for torture.collect_every
 
@@ -257,7 +260,8 @@ class Collector {
   // The running collection.
   Phase phase_ = Phase::kNone;
   Collection kind_ = Collection::kFull;
-  bool host_ran_ = false;  // since the condemned were judged
+  bool kept_finalizable_ = false;  // objects were kept only because their finalizers have not run
+  bool host_ran_ = false;          // since the condemned were judged
   bool has_condemned_large_ = false;
   bool counts_overflowed_ = false;
   size_t condemned_ = 0;

@@ -35,6 +35,7 @@ size_t Collector::run_collection(Collection kind) {
   const bool quiet = kind == Collection::kEmergency || frame_ != nullptr;  // [G-6]
   const bool young_only = kind == Collection::kYoung;
   activity_ = Activity::kCollecting;  // events may not call back
+  kept_finalizable_ = false;
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, kind);
   const uint64_t start_ns = alloc::os_monotonic_ns();
   if (!quiet) {
@@ -307,7 +308,12 @@ bool Collector::young_due() const {
 }
 
 void Collector::growth_noted() {
-  if (full_due() || heap_.over_limit()) attend(kAttendGrowth);
+  if (full_due() || over_limit()) attend(kAttendGrowth);
+}
+
+// Past the limit by external bytes; and again only when they grew by a sixteenth of it.
+bool Collector::over_limit() const {
+  return heap_.over_limit() && heap_.external_bytes() >= over_limit_calm_;
 }
 
 void Collector::enable() {
@@ -343,9 +349,10 @@ void Collector::safepoint() {
   finish_interrupted();
   drain_waiting();
   run_deferred();
-  const bool over_limit = (why & kAttendGrowth) != 0 && heap_.over_limit();
-  if ((why & kAttendRequest) != 0 || (disabled_ == 0 && (full_due() || over_limit))) {
+  const bool too_much = (why & kAttendGrowth) != 0 && over_limit();
+  if ((why & kAttendRequest) != 0 || (disabled_ == 0 && (full_due() || too_much))) {
     collect(Collection::kFull);
+    over_limit_calm_ = heap_.over_limit() ? heap_.external_bytes() + heap_.limit_bytes() / 16 : 0;
   } else if (disabled_ == 0 && young_due()) {
     collect(Collection::kYoung);
   }
@@ -373,7 +380,7 @@ bool Collector::relieve() {
   const size_t before = heap_.handed_out_bytes();
   if (before > calm_above_) return false;
   collect(Collection::kEmergency);
-  if (types_.any_finalizer) attend(kAttendRequest);  // what it left for their sake
+  if (kept_finalizable_) attend(kAttendRequest);
   const size_t after = heap_.handed_out_bytes();
   const size_t sixteenth = before / 16;
   calm_above_ = before - after < sixteenth ? after - sixteenth : SIZE_MAX;

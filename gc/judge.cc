@@ -88,8 +88,10 @@ inline bool Collector::is_root(loam_object *object, uint32_t inner, bool keep_fi
     return true;
   }
   if (refcount > inner) return true;  // immortal objects count 2^31
-  return keep_finalizable && type_of(object).finalize != nullptr &&
-         (object->tag & LOAM_FLAG_FINALIZED) == 0;
+  if (!keep_finalizable || type_of(object).finalize == nullptr) return false;
+  if ((object->tag & LOAM_FLAG_FINALIZED) != 0) return false;
+  kept_finalizable_ = true;
+  return true;
 }
 
 template <Collector::Scope kScope>

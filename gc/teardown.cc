@@ -13,23 +13,24 @@ using alloc::Slab;
 
 namespace {
 
-// Zeroes the block behind its link. Blocks are multiples of 8 bytes: a few stores beat a
-// call of memset.
+// Zeroes a block behind its link; header and link may be overwritten, the caller sets them
+// afterwards. A few stores, which may overlap, beat a call of memset.
 inline void zero_behind_link(loam_object *object, size_t bytes) {
-  char *at = reinterpret_cast<char *>(object) + sizeof(loam_block);
-  char *const end = reinterpret_cast<char *>(object) + alloc::round_to_class(bytes);
-  for (; at + 16 <= end; at += 16) {
+  constexpr size_t kStore = 16;
+  char *const block = reinterpret_cast<char *>(object);
+  char *const end = block + bytes;
+  for (char *at = block + sizeof(loam_block); at + kStore < end; at += kStore) {
     __asm__("" : "+r"(at));  // keeps the compiler from making the loop that call
-    std::memset(at, 0, 16);
+    std::memset(at, 0, kStore);
   }
-  if (at < end) std::memset(at, 0, 8);
+  std::memset(end - kStore, 0, kStore);
 }
 
+// For simple types: of the few references that it can hold, is there one?
 inline bool has_children(const loam_object *object, const Type &type) {
-  for (size_t i = 0, count = type.ref_count; i < count; ++i) {
-    if (read_field<loam_object *>(object, type.refs[i]) != nullptr) return true;
-  }
-  return false;
+  uint64_t any = 0;
+  for (const uint16_t offset : type.first_refs) any |= read_field<uint64_t>(object, offset);
+  return any != 0;
 }
 
 }  // namespace
@@ -49,10 +50,10 @@ void Collector::dropped(loam_object *object) {
   constexpr uint32_t kUncommon =
       LOAM_FLAG_WEAK | LOAM_FLAG_OLD | LOAM_FLAG_LARGE | LOAM_FLAG_CONDEMNED;
   const uint32_t tag = object->tag;
-  if (LOAM_EXPECT(object->refcount == 0 && (tag & kUncommon) == 0 && tag != 0 &&
-                  activity_ == Activity::kIdle && thread_->free_budget > 0)) {
+  if (LOAM_EXPECT(object->refcount == 0 && (tag & kUncommon) == 0 && activity_ == Activity::kIdle &&
+                  thread_->free_budget > 0)) {
     const Type &type = *types_.types[type_index(tag)];
-    if (LOAM_EXPECT(type.simple && !has_children(object, type))) {
+    if (LOAM_EXPECT(type.simple && !(type.has_edges && has_children(object, type)))) {
       --thread_->free_budget;
       ++statistics_.freed_by_count;
       push_free(object, type);
@@ -224,7 +225,7 @@ inline void Collector::free_dead(loam_object *object, const Type &type) {
 }
 
 inline void Collector::push_free(loam_object *object, const Type &type) {
-  zero_behind_link(object, type.size);
+  zero_behind_link(object, type.block_size);
   loam_block *block = reinterpret_cast<loam_block *>(object);
   loam_block *&head =
       *reinterpret_cast<loam_block **>(reinterpret_cast<char *>(thread_) + type.head_offset);
@@ -236,7 +237,9 @@ inline void Collector::push_free(loam_object *object, const Type &type) {
 LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &type) {
   if (LOAM_RARELY(heap_.debug())) check_end(object, type);
   if ((object->tag & LOAM_FLAG_LARGE) == 0) {
-    zero_behind_link(object, type.size != 0 ? type.size : heap_.block_bytes(object));
+    const uint32_t tag = object->tag;
+    zero_behind_link(object, heap_.block_bytes(object));
+    object->tag = tag;  // the heap looks at its flags
     reinterpret_cast<loam_block *>(object)->next = nullptr;
     if (frozen_ != 0) thaw(object);
   } else if (Large::of(object)->frozen) {

@@ -18,7 +18,7 @@ struct Type : loam_type {
   alloc::Kind kind;        // kLeaf: untracked (no references, or acyclic); kContainer
   bool unzeroed;           // LOAM_TYPE_UNZEROED
   bool has_edges;          // false: nothing to trace
-  bool simple;             // edges in refs only; dies without host code; its blocks have a head
+  bool simple;             // four refs at most; dies without host code; its blocks have a head
   uint16_t ref_count;      // refs[ref_count]
   uint16_t value_count;    // values[value_count]
   const uint16_t *refs;    // offsets of loam_object *
@@ -29,16 +29,18 @@ struct Type : loam_type {
   loam_trace_fn trace;
   loam_finalize_fn finalize;
   loam_dispose_fn dispose;
-  uint16_t pool_head;    // of its private pool; LOAM_HEAD_NULL: by size
-  size_t instance_size;  // bytes, header included; 0: given per object
-  size_t least_size;     // bytes: the header and every described field
+  uint16_t first_refs[4];  // of a simple type: its first offsets, the last one repeated
+  uint32_t block_size;     // bytes of a small block of a fixed size; else 0
+  uint16_t pool_head;      // of its private pool; LOAM_HEAD_NULL: by size
+  size_t instance_size;    // bytes, header included; 0: given per object
+  size_t least_size;       // bytes: the header and every described field
   const char *name;
   void *context;
 };
 
 inline uint32_t type_index(uint32_t tag) { return tag >> LOAM_TAG_TYPE_SHIFT; }
 
-// Types by index; index 0 is no type, because tag 0 is a free block.
+// Types by index; index 0 stands for free blocks, whose tag is 0: a type that is never simple.
 struct TypeTable {
   Type **types = nullptr;
   uint32_t count = 1;
