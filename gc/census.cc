@@ -57,6 +57,7 @@ Type *Collector::add_type(const Type &type) {
   copy->header = uint64_t{tag} << 32 | 1;
   types_.types[types_.count++] = copy;
   types_.any_finalizer = types_.any_finalizer || type.finalize != nullptr;
+  types_.any_dispose = types_.any_dispose || type.dispose != nullptr;
   return copy;
 }
 

@@ -167,13 +167,11 @@ size_t Collector::sweep(SetName name) {
   }
   const bool nested = phase_ != Phase::kNone && name == kEmergencySet;
   Range &range = heap_.range();
-  bool disposes = false;
   each_condemned(name, [&](loam_object *object) {
     const Type &type = type_of(object);
-    disposes = disposes || type.dispose != nullptr;
     if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, true);
     if (!type.has_edges) return;
-    visit_edges(type, object, [&](loam_object *target) {
+    visit_edges(type, object, [this, nested, &range](loam_object *target) {
       const bool condemned = (target->tag & LOAM_FLAG_CONDEMNED) != 0;
       // Inside another collection: its condemned are not ours, and stay for it [G-4].
       if (condemned && (!nested || in_emergency_set(range, target))) return;
@@ -182,7 +180,7 @@ size_t Collector::sweep(SetName name) {
       if (--target->refcount == 0 && !condemned) queue_dead(target);
     });
   });
-  if (disposes) {
+  if (types_.any_dispose) {
     each_condemned(name, [this](loam_object *object) {
       const Type &type = type_of(object);
       if (type.dispose != nullptr) type.dispose(thread_, object);

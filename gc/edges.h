@@ -62,9 +62,7 @@ inline void visit_edges(const Type &type, loam_object *object, Visit &&visit) {
     loam_object *target = read_field<loam_object *>(object, refs[i]);
     if (target != nullptr) visit(target);
   }
-  if (type.value_count != 0 || type.items_offset != 0 || type.trace != nullptr) {
-    visit_rare_edges(type, object, visit);
-  }
+  if (type.has_rare_edges) visit_rare_edges(type, object, visit);
 }
 
 }  // namespace loam::gc

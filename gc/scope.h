@@ -22,11 +22,11 @@ struct ScopeTable {
                                                                                 : alloc::kCondemned;
 };
 
-// Free blocks have tag 0, the dead a count of 0; both keep their bits for a while.
+// Free blocks and the dead have a count of 0; both keep their bits for a while.
 template <Collector::Scope kScope>
 inline bool Collector::is_member(const loam_object *object) {
   if (kScope == Scope::kCondemned) return true;
-  return object->tag != 0 && object->refcount != 0 && (object->tag & LOAM_FLAG_CONDEMNED) == 0;
+  return object->refcount != 0 && (object->tag & LOAM_FLAG_CONDEMNED) == 0;
 }
 
 // visit(slab, word, bits) for each word of the scope's table with bits set; some may be no members.

@@ -18,6 +18,7 @@ struct Type : loam_type {
   alloc::Kind kind;        // kLeaf: untracked (no references, or acyclic); kContainer
   bool unzeroed;           // LOAM_TYPE_UNZEROED
   bool has_edges;          // false: nothing to trace
+  bool has_rare_edges;     // other edges than refs
   bool simple;             // four refs at most; dies without host code; its blocks have a head
   uint16_t ref_count;      // refs[ref_count]
   uint16_t value_count;    // values[value_count]
@@ -46,6 +47,7 @@ struct TypeTable {
   uint32_t count = 1;
   uint32_t capacity = 0;
   bool any_finalizer = false;
+  bool any_dispose = false;
 
   Type &of(const loam_object *object) const { return *types[type_index(object->tag)]; }
 };

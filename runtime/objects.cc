@@ -2,6 +2,7 @@
 // fast one.
 #include "allocator/base/check.h"
 #include "allocator/os_memory.h"
+#include "gc/death.h"
 #include "runtime/checks.h"
 
 using namespace loam;
