@@ -126,6 +126,22 @@ void Heap::return_block(void *block) {
   if (--slab.allocated == 0) release_slab(index);
 }
 
+void Heap::return_word(size_t index, size_t word, uint64_t bits) {
+  Slab &slab = range_.slabs[index];
+  const auto count = static_cast<uint32_t>(__builtin_popcountll(bits));
+  uint64_t &young_bits = range_.words(kYoung, index)[word];
+  uint64_t &allocated_bits = range_.words(kAllocated, index)[word];
+  LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
+  handed_out_bytes_ -= size_t{count} * slab.block_size;
+  young_blocks -= static_cast<size_t>(__builtin_popcountll(young_bits & bits));
+  young_bits &= ~bits;
+  allocated_bits &= ~bits;
+  if (slab.allocated == slab.block_count) link_partial(slab, index);
+  pools_[slab.head].allocated -= count;
+  slab.allocated -= count;
+  if (slab.allocated == 0) release_slab(index);
+}
+
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
                             bool unzeroed) {
   if (locked_ || torture_.fails()) {

@@ -145,11 +145,24 @@ void Heap::release_slab(size_t index) {
   entry.free_slabs |= Range::bit_of(index);
   if (segment < segment_hint_) segment_hint_ = segment;
   if (entry.free_slabs != ~uint64_t{0}) return;
-  if (spare_segments_ == 0 || debug_) {  // debug: so that late uses are diagnosed, and do not fault
+  // debug: so that late uses are diagnosed, and do not fault
+  if (spare_segments_ == 0 || debug_ || segments_held_) {
     ++spare_segments_;
     return;
   }
   decommit_segment(segment);
+}
+
+void Heap::hold_segments() { segments_held_ = true; }
+
+void Heap::release_segments() {
+  segments_held_ = false;
+  for (size_t segment = segment_limit_; segment-- > 0 && spare_segments_ > 1;) {
+    const Segment &entry = range_.segments[segment];
+    if (!entry.committed || entry.free_slabs != ~uint64_t{0}) continue;
+    decommit_segment(segment);
+    --spare_segments_;
+  }
 }
 
 void Heap::decommit_segment(size_t segment) {

@@ -53,6 +53,11 @@ class Heap {
   // The payload of a small block must be zero already. Clears every table bit of the block, and
   // takes it back.
   void free_object(loam_thread *thread, loam_object *object);
+  // Takes back blocks of one word of a slab that are zero, header and link included.
+  void return_word(size_t slab, size_t word, uint64_t bits);
+  // While held, segments that empty stay readable; then all but one are given back.
+  void hold_segments();
+  void release_segments();
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
   // A pool for one private type, while there is a head for it.
@@ -195,6 +200,7 @@ class Heap {
   size_t peak_bytes_ = 0;
   uint64_t failures_ = 0;
   bool locked_ = false;
+  bool segments_held_ = false;
   bool watched_ = false;
   bool debug_ = false;
   TortureState torture_;

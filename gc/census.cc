@@ -58,6 +58,7 @@ Type *Collector::add_type(const Type &type) {
   types_.types[types_.count++] = copy;
   types_.any_finalizer = types_.any_finalizer || type.finalize != nullptr;
   types_.any_dispose = types_.any_dispose || type.dispose != nullptr;
+  types_.any_trace = types_.any_trace || type.trace != nullptr;
   return copy;
 }
 

@@ -156,6 +156,7 @@ class Collector {
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
   void free_word(char *base, size_t size, uint64_t bits);
+  void sweep_word(size_t slab, size_t word, uint64_t bits);
   void thaw(loam_object *object);
   // Another runtime's object: an edge to it is the host's mistake, and is never followed.
   bool is_foreign(const loam_object *object) const {
@@ -216,6 +217,10 @@ class Collector {
   size_t sweep(SetName name);
   static bool in_emergency_set(const alloc::Range &range, const loam_object *object);
   void clear_set_list(const GarbageSet &set);
+  template <typename Visit>
+  void take_condemned_words(const GarbageSet &set, Visit &&visit);
+  bool sweeps_in_one_pass(bool nested) const;
+  void release_condemned(SetName name, bool nested);
   void free_condemned(const GarbageSet &set, SetName name);
   void promote_young();
   void reset_full_trigger();

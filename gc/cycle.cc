@@ -158,18 +158,49 @@ void Collector::finalize_condemned() {
 }
 
 // Three passes, so that no trace ever reads a freed neighbour and no dispose runs before the last
-// trace.
+// trace: release the edges that lead out of the set, dispose, free. One pass where nobody can tell.
 size_t Collector::sweep(SetName name) {
   const GarbageSet set = garbage_set(name);
-  if (*set.count == 0) {
+  const size_t count = *set.count;
+  if (count == 0) {
     clear_set_list(set);
     return 0;
   }
   const bool nested = phase_ != Phase::kNone && name == kEmergencySet;
-  Range &range = heap_.range();
-  each_condemned(name, [&](loam_object *object) {
+  if (weaks_.count() != 0) {  // those that finalizers made, and the callbacks that the doomed own
+    each_condemned(name, [this](loam_object *object) {
+      if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, true);
+    });
+  }
+  if (sweeps_in_one_pass(nested)) {
+    heap_.hold_segments();
+    take_condemned_words(
+        set, [this](size_t slab, size_t word, uint64_t bits) { sweep_word(slab, word, bits); });
+    heap_.release_segments();
+    *set.count = 0;
+    return count;
+  }
+  release_condemned(name, nested);
+  if (types_.any_dispose) {
+    each_condemned(name, [this](loam_object *object) {
+      const Type &type = type_of(object);
+      if (type.dispose != nullptr) type.dispose(thread_, object);
+    });
+  }
+  free_condemned(set, name);
+  return count;
+}
+
+// Descriptors read the object alone, and a freed small block still tells that it is free.
+bool Collector::sweeps_in_one_pass(bool nested) const {
+  return !nested && !types_.any_trace && !types_.any_dispose && !has_condemned_large_ &&
+         frozen_ == 0 && !heap_.watched();
+}
+
+void Collector::release_condemned(SetName name, bool nested) {
+  const Range &range = heap_.range();
+  each_condemned(name, [this, nested, &range](loam_object *object) {
     const Type &type = type_of(object);
-    if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, true);
     if (!type.has_edges) return;
     visit_edges(type, object, [this, nested, &range](loam_object *target) {
       const bool condemned = (target->tag & LOAM_FLAG_CONDEMNED) != 0;
@@ -180,15 +211,6 @@ size_t Collector::sweep(SetName name) {
       if (--target->refcount == 0 && !condemned) queue_dead(target);
     });
   });
-  if (types_.any_dispose) {
-    each_condemned(name, [this](loam_object *object) {
-      const Type &type = type_of(object);
-      if (type.dispose != nullptr) type.dispose(thread_, object);
-    });
-  }
-  const size_t count = *set.count;
-  free_condemned(set, name);
-  return count;
 }
 
 bool Collector::in_emergency_set(const Range &range, const loam_object *object) {
@@ -201,25 +223,33 @@ void Collector::clear_set_list(const GarbageSet &set) {
   }
 }
 
-void Collector::free_condemned(const GarbageSet &set, SetName name) {
+// visit(slab, word, bits) for each word of the set, which it empties; visit may free all of a slab.
+template <typename Visit>
+void Collector::take_condemned_words(const GarbageSet &set, Visit &&visit) {
   Range &range = heap_.range();
   for (size_t slab; (slab = heap_.unlist_slab(*set.list, set.link)) != kNoSlab;) {
     const Slab &entry = range.slabs[slab];
     uint64_t *const words = range.words(set.bitmap, slab);
     const size_t count = (entry.block_count + 63) / 64;
-    const size_t size = entry.block_size;
     const unsigned head = entry.head;
     for (size_t word = 0; word < count && entry.head == head; ++word) {
-      uint64_t bits = words[word];
+      const uint64_t bits = words[word];
       if (bits == 0) continue;
       words[word] = 0;
       const auto young = static_cast<uint32_t>(
           __builtin_popcountll(bits & range.words(alloc::kYoung, slab)[word]));
       heap_.free_young_blocks += young;
       heap_.free_young_by_head[head] += young;
-      free_word(range.slab_address(slab) + word * 64 * size, size, bits);
+      visit(slab, word, bits);
     }
   }
+}
+
+void Collector::free_condemned(const GarbageSet &set, SetName name) {
+  take_condemned_words(set, [this](size_t slab, size_t word, uint64_t bits) {
+    const size_t size = heap_.range().slabs[slab].block_size;
+    free_word(heap_.range().slab_address(slab) + word * 64 * size, size, bits);
+  });
   if (has_condemned_large_) {
     const LargeRegistry &registry = heap_.large();
     for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {

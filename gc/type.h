@@ -48,6 +48,7 @@ struct TypeTable {
   uint32_t capacity = 0;
   bool any_finalizer = false;
   bool any_dispose = false;
+  bool any_trace = false;
 
   Type &of(const loam_object *object) const { return *types[type_index(object->tag)]; }
 };
