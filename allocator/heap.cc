@@ -113,6 +113,7 @@ size_t Heap::take_slab(unsigned head) {
   if (slab.dirty && (pool.kind != Kind::kRaw || debug_)) {
     if (debug_) check_released(index);
     std::memset(range_.slab_address(index), 0, kSlabBytes);
+    slab.dirty = false;
   }
   slab.head = static_cast<uint16_t>(head);
   slab.kind = pool.kind;
@@ -135,9 +136,11 @@ void Heap::release_slab(size_t index) {
   unlink_partial(slab, index);
   --pools_[slab.head].slabs;
   --slabs_in_use_;
+  const bool was_raw = slab.kind == Kind::kRaw;
   slab.head = LOAM_HEAD_NULL;
   slab.kind = Kind::kNone;
-  slab.dirty = true;
+  slab.dirty = slab.dirty || was_raw || debug_;  // object blocks come back zero
+  slab.resident = true;
   range_.heads[index] = LOAM_HEAD_NULL;
   range_.tracked[index] = 0;
   const size_t segment = index / kSlabsPerSegment;
@@ -170,7 +173,7 @@ void Heap::decommit_segment(size_t segment) {
     const size_t index = segment * kSlabsPerSegment + at;
     Slab &slab = range_.slabs[index];
     if (slab.dirty && debug_) check_released(index);
-    slab.dirty = false;
+    slab.dirty = slab.resident = false;
   }
   range_.decommit_segment(segment);
   range_.segments[segment] = Segment{};
@@ -379,10 +382,10 @@ size_t Heap::trim(loam_thread *thread) {
     }
     for (uint64_t free = entry.free_slabs; free != 0; free &= free - 1) {
       const size_t index = segment * kSlabsPerSegment + static_cast<size_t>(__builtin_ctzll(free));
-      if (!range_.slabs[index].dirty) continue;
+      if (!range_.slabs[index].resident) continue;
       if (debug_) check_released(index);
       os_discard(range_.slab_address(index), kSlabBytes);
-      range_.slabs[index].dirty = false;
+      range_.slabs[index].dirty = range_.slabs[index].resident = false;
       bytes += kSlabBytes;
     }
   }

@@ -55,7 +55,8 @@ constexpr SlabLink kLastListed = 1;  // any other: the next slab's index + 2
 struct alignas(64) Slab {
   uint16_t head;         // the pool; LOAM_HEAD_NULL: none
   Kind kind;             // of the pool; kNone without
-  bool dirty;            // holds bytes of a former pool
+  bool dirty;            // without a pool: holds bytes that are not zero
+  bool resident;         // without a pool: was in use, so that its pages are there
   uint32_t block_size;   // bytes
   uint32_t block_count;  // blocks that fit
   uint32_t allocated;

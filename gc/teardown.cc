@@ -225,9 +225,8 @@ void Collector::sweep_word(size_t slab, size_t word, uint64_t bits) {
     loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
     const Type &type = type_of(object);
     visit_edges(type, object, release);
-    if (LOAM_EXPECT((object->tag & LOAM_FLAG_OLD) == 0 && type.head_offset != 0 &&
-                    --thread_->free_budget >= 0)) {
-      push_free(object, type);
+    if (LOAM_EXPECT((object->tag & LOAM_FLAG_OLD) == 0 && type.head_offset != 0)) {
+      push_free(object, type);  // no more than were young: that bounds the list
     } else {
       zero_behind_link(object, size);
       *reinterpret_cast<loam_block *>(object) = loam_block{};
