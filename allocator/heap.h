@@ -112,7 +112,6 @@ class Heap {
   LargeRegistry &large() { return large_; }
   const LargeRegistry &large() const { return large_; }
   const Pool &pool(unsigned head) const { return pools_[head]; }
-  unsigned private_pools() const { return private_pools_; }
   // No segment from here on was ever committed.
   size_t segment_limit() const { return segment_limit_; }
   size_t slab_limit() const { return segment_limit_ * kSlabsPerSegment; }

@@ -11,9 +11,9 @@
 //       outside of it, and there a decref to zero only queues.
 // [G-4] A condemned object is freed by the sweep of its collection and by nothing else; one whose
 //       count reaches zero stays.
-// [G-5] While nothing is being collected, mark, grey, condemned and the counts are zero.
+// [G-5] While nothing is being collected, mark, grey, condemned, emergency and the counts are zero.
 // [G-6] Inside a callback, objects that need host code to die are deferred, and collections are
-//       emergency collections.
+//       quiet: what has a finalizer to run counts as held.
 // [G-7] refcount(x) >= the edges reported into x, for every object, wherever collection may happen.
 //
 // Thread safety: the owning runtime's thread; request() alone may be called from anywhere.
@@ -100,7 +100,8 @@ class Collector {
 
   // Enters and leaves a callback that is neither finalizer nor weak callback (out of memory).
   struct CallbackFrame;
-  void enter(CallbackFrame &frame, loam_object *held);
+  void enter(CallbackFrame &frame, loam_object *held, bool asks_for_memory = false);
+  bool asking_for_memory() const;  // inside the out-of-memory callback
   void leave(CallbackFrame &frame);
 
   // After a last collection: finalizes and disposes everything alive.
@@ -184,10 +185,10 @@ class Collector {
   Judgement judge(bool quiet);
   template <Scope kScope>
   void count_edges();
-  void mark_from_hints(bool keep_finalizable);
+  void mark_from_hints(bool quiet);
   template <Scope kScope>
-  Judgement mark_from_roots(bool keep_finalizable);
-  bool is_root(loam_object *object, uint32_t inner, bool keep_finalizable, Judgement &tally);
+  Judgement mark_from_roots(bool quiet);
+  bool is_root(loam_object *object, uint32_t inner, bool quiet, Judgement &tally);
   template <Scope kScope>
   bool mark_one(loam_object *object);
   template <Scope kScope>
@@ -207,6 +208,7 @@ class Collector {
   size_t run_collection(Collection kind);
   size_t run_cycle();
   void finish_interrupted();
+  bool waits_for_unlock();
   void drain_waiting();
   void report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors);
   GarbageSet garbage_set(SetName name);
@@ -284,7 +286,13 @@ struct Collector::CallbackFrame {
   CallbackFrame *outer;
   loam_object *held;  // kept alive by one reference of the frame's; null: none
   Activity activity;  // to return to
+  bool asks_for_memory;
 };
+
+// No other callback is entered from within it [G-6], so the innermost frame tells.
+inline bool Collector::asking_for_memory() const {
+  return frame_ != nullptr && frame_->asks_for_memory;
+}
 
 // Bits of loam_thread.attention.
 enum Attention : uint32_t { kAttendRequest = 1, kAttendWork = 2, kAttendGrowth = 4 };

@@ -24,6 +24,7 @@ size_t Collector::collect(Collection kind) {
     finish_interrupted();
     drain_waiting();
     run_deferred();
+    if (heap_.locked()) return 0;
   } else if (kind == Collection::kFull) {
     attend(kAttendRequest);  // the objects with finalizers are left for it
     kind = Collection::kEmergency;
@@ -74,10 +75,12 @@ size_t Collector::run_cycle() {
   activity_ = Activity::kCollecting;
   if (phase_ == Phase::kCallbacks) {
     run_weak_callbacks(nullptr);
+    if (waits_for_unlock()) return 0;
     phase_ = Phase::kFinalize;
   }
   if (phase_ == Phase::kFinalize) {
     finalize_condemned();
+    if (waits_for_unlock()) return 0;
     phase_ = Phase::kSweep;
   }
   if (host_ran_) judge<Scope::kCondemned>(false);
@@ -93,6 +96,14 @@ size_t Collector::run_cycle() {
   drain_waiting();
   run_deferred();
   return collected;
+}
+
+// Host code left the heap locked: the collection goes on at a safepoint after the unlock.
+bool Collector::waits_for_unlock() {
+  if (!heap_.locked()) return false;
+  activity_ = Activity::kIdle;
+  attend(kAttendWork);
+  return true;
 }
 
 void Collector::report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors) {
@@ -152,6 +163,7 @@ void Collector::finalize_condemned() {
   each_condemned(kCondemnedSet, [this](loam_object *object) {
     const Type &type = type_of(object);
     if (type.finalize == nullptr || (object->tag & LOAM_FLAG_FINALIZED) != 0) return;
+    if (heap_.locked()) return;
     host_ran_ = true;
     call_finalizer(object, type);
   });
@@ -194,7 +206,7 @@ size_t Collector::sweep(SetName name) {
 // Descriptors read the object alone, and a freed small block still tells that it is free.
 bool Collector::sweeps_in_one_pass(bool nested) const {
   return !nested && !types_.any_trace && !types_.any_dispose && !has_condemned_large_ &&
-         frozen_ == 0 && !heap_.watched();
+         frozen_ == 0 && heap_.has_cache();
 }
 
 void Collector::release_condemned(SetName name, bool nested) {
@@ -205,8 +217,9 @@ void Collector::release_condemned(SetName name, bool nested) {
     visit_edges(type, object, [this, nested, &range](loam_object *target) {
       const bool condemned = (target->tag & LOAM_FLAG_CONDEMNED) != 0;
       // Inside another collection: its condemned are not ours, and stay for it [G-4].
-      if (condemned && (!nested || in_emergency_set(range, target))) return;
+      if (condemned && !nested) return;
       if (static_cast<int32_t>(target->refcount) < 0 || is_foreign(target)) return;
+      if (condemned && in_emergency_set(range, target)) return;
       LOAM_ASSERT(target->refcount != 0);  // [G-7]
       if (--target->refcount == 0 && !condemned) queue_dead(target);
     });
@@ -232,15 +245,17 @@ void Collector::take_condemned_words(const GarbageSet &set, Visit &&visit) {
     uint64_t *const words = range.words(set.bitmap, slab);
     const size_t count = (entry.block_count + 63) / 64;
     const unsigned head = entry.head;
-    for (size_t word = 0; word < count && entry.head == head; ++word) {
+    for (size_t word = 0; word < count; ++word) {
       const uint64_t bits = words[word];
       if (bits == 0) continue;
       words[word] = 0;
+      visit(slab, word, bits);
+      if (entry.head != head) break;  // released, its tables perhaps too
+      // Those that went to the thread's lists; what went back to the slab is not young any more.
       const auto young = static_cast<uint32_t>(
           __builtin_popcountll(bits & range.words(alloc::kYoung, slab)[word]));
       heap_.free_young_blocks += young;
       heap_.free_young_by_head[head] += young;
-      visit(slab, word, bits);
     }
   }
 }
@@ -327,7 +342,11 @@ void Collector::request() { attend(kAttendRequest); }
 
 void Collector::reset_full_trigger() {
   const size_t live = heap_.handed_out_bytes();
-  const size_t trigger = live + live / 100 * static_cast<size_t>(pacing_.full_growth);
+  size_t trigger;
+  if (__builtin_mul_overflow(live / 100, pacing_.full_growth, &trigger) ||
+      __builtin_add_overflow(live, trigger, &trigger)) {
+    trigger = SIZE_MAX;  // external bytes are only a report, and may be absurd
+  }
   full_trigger_ = trigger > pacing_.full_minimum_bytes ? trigger : pacing_.full_minimum_bytes;
 }
 
@@ -346,11 +365,11 @@ bool Collector::over_limit() const {
 
 void Collector::enable() {
   if (disabled_ == 0 || --disabled_ != 0) return;
-  if (full_due() || young_due()) attend(kAttendGrowth);
+  if (full_due() || young_due() || over_limit()) attend(kAttendGrowth);
 }
 
 void Collector::host_work_waits() {
-  if (has_deferred_ || weaks_.has_callbacks()) attend(kAttendWork);
+  if (has_deferred_ || phase_ != Phase::kNone || weaks_.has_callbacks()) attend(kAttendWork);
 }
 
 void Collector::poll() {
@@ -373,10 +392,14 @@ void Collector::poll() {
 
 void Collector::safepoint() {
   if (activity_ != Activity::kIdle || heap_.locked() || frame_ != nullptr) return;
-  const uint32_t why = __atomic_exchange_n(&thread_->attention, 0, __ATOMIC_RELAXED);
+  // Host code that these run may leave by loam_unwind, or lock the heap: the rest of what was asked
+  // for stands until they are through.
+  __atomic_fetch_and(&thread_->attention, ~uint32_t{kAttendWork}, __ATOMIC_RELAXED);
   finish_interrupted();
   drain_waiting();
   run_deferred();
+  if (heap_.locked()) return;
+  const uint32_t why = __atomic_fetch_and(&thread_->attention, kAttendWork, __ATOMIC_RELAXED);
   const bool too_much = (why & kAttendGrowth) != 0 && over_limit();
   if ((why & kAttendRequest) != 0 || (disabled_ == 0 && (full_due() || too_much))) {
     collect(Collection::kFull);
@@ -411,7 +434,7 @@ bool Collector::relieve() {
   if (kept_finalizable_) attend(kAttendRequest);
   const size_t after = heap_.handed_out_bytes();
   const size_t sixteenth = before / 16;
-  calm_above_ = before - after < sixteenth ? after - sixteenth : SIZE_MAX;
+  calm_above_ = before < after + sixteenth && after > sixteenth ? after - sixteenth : SIZE_MAX;
   return true;
 }
 
@@ -421,7 +444,7 @@ void Collector::give_back_tables() {
   const size_t segments = heap_.segment_limit();
   if (segments < kWorthwhileSegments) return;
   heap_.range().discard_counts(segments);
-  for (const auto bitmap : {alloc::kMark, alloc::kGrey, alloc::kCondemned}) {
+  for (const auto bitmap : {alloc::kMark, alloc::kGrey, alloc::kCondemned, alloc::kEmergency}) {
     heap_.range().discard_bitmap(bitmap, segments);
   }
 }

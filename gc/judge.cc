@@ -1,7 +1,7 @@
 // Which members of a set are garbage: DESIGN.md, "The judgement". Three passes over the set, then
 // one that settles it:
 //
-// count counts[x] = edges from members to x (tables, no headers of targets)
+//   count   counts[x] = edges from members to x; touches tables, not the headers of targets
 //   root    members whose refcount exceeds that are held from outside
 //   mark    everything in the set that roots reach
 //   settle  unmarked members are condemned; the tables are zero again [G-5]
@@ -79,8 +79,7 @@ LOAM_NOINLINE void Collector::report_over_reported(const loam_object *object, ui
                          object->refcount);
 }
 
-inline bool Collector::is_root(loam_object *object, uint32_t inner, bool keep_finalizable,
-                               Judgement &tally) {
+inline bool Collector::is_root(loam_object *object, uint32_t inner, bool quiet, Judgement &tally) {
   const uint32_t refcount = object->refcount;
   if (LOAM_RARELY(inner > refcount)) {
     ++tally.uncollectable;
@@ -88,34 +87,34 @@ inline bool Collector::is_root(loam_object *object, uint32_t inner, bool keep_fi
     return true;
   }
   if (refcount > inner) return true;  // immortal objects count 2^31
-  if (!keep_finalizable || type_of(object).finalize == nullptr) return false;
+  if (!quiet || type_of(object).finalize == nullptr) return false;
   if ((object->tag & LOAM_FLAG_FINALIZED) != 0) return false;
   kept_finalizable_ = true;
   return true;
 }
 
 template <Collector::Scope kScope>
-Collector::Judgement Collector::mark_from_roots(bool keep_finalizable) {
+Collector::Judgement Collector::mark_from_roots(bool quiet) {
   Judgement tally = {};
   const Range &range = heap_.range();
   each_member<kScope>([&](loam_object *object, size_t number) {
     ++tally.survivors;
     const bool small = number != kNoNumber;
     const uint32_t inner = small ? inner_edges(range, number) : Large::of(object)->inner_edges;
-    if (!is_root(object, inner, keep_finalizable, tally)) return;
+    if (!is_root(object, inner, quiet, tally)) return;
     if (mark_one<kScope>(object)) drain_marks<kScope>();
   });
   return tally;
 }
 
 // Starts where the host says that live objects are. A hint only counts where the counts agree.
-void Collector::mark_from_hints(bool keep_finalizable) {
+void Collector::mark_from_hints(bool quiet) {
   struct Hints : loam_visitor {
     Collector *collector;
-    bool keep_finalizable;
+    bool quiet;
   } hints;
   hints.collector = this;
-  hints.keep_finalizable = keep_finalizable;
+  hints.quiet = quiet;
   hints.visit = [](loam_visitor *self, loam_object *object) {
     const Hints &my = *static_cast<Hints *>(self);
     Collector &gc = *my.collector;
@@ -131,7 +130,7 @@ void Collector::mark_from_hints(bool keep_finalizable) {
       inner = large->inner_edges;
     }
     if (!is_member<Scope::kAll>(object) || inner > object->refcount) return;
-    if (!gc.is_root(object, inner, my.keep_finalizable, ignored)) return;
+    if (!gc.is_root(object, inner, my.quiet, ignored)) return;
     if (gc.mark_one<Scope::kAll>(object)) gc.drain_marks<Scope::kAll>();
   };
   if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);

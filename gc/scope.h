@@ -1,4 +1,4 @@
-// The sets that the collector judges, and how each is walked. Included by judge.cc only.
+// The sets that the collector judges, and how each is walked. For judge.cc and cycle.cc.
 //
 //   kAll        every container                          less the frozen, dead and condemned
 //   kYoung      containers in kYoung words               less the dead and condemned

@@ -139,11 +139,17 @@ LOAM_NOINLINE void Collector::run_deferred() {
   do {
     has_deferred_ = false;
     run_weak_callbacks(nullptr);
-    while (loam_object *object = next_deferred()) {
+    while (!heap_.locked()) {
+      loam_object *object = next_deferred();
+      if (object == nullptr) break;
       activity_ = Activity::kDraining;
       destroy(object);
       drain();
       activity_ = Activity::kIdle;
+    }
+    if (LOAM_RARELY(heap_.locked())) {  // by one of them: the others wait for the unlock
+      has_deferred_ = true;
+      return;
     }
   } while (has_deferred_);
 }
@@ -287,7 +293,9 @@ void Collector::call_finalizer(loam_object *object, const Type &type) {
 
 // held: the dying object whose references they were; null when there is none.
 void Collector::run_weak_callbacks(loam_object *held) {
-  while (loam_weak *weak = weaks_.next_callback()) {
+  while (!heap_.locked()) {
+    loam_weak *weak = weaks_.next_callback();
+    if (weak == nullptr) return;
     const loam_weak_fn callback = weak->callback;
     weak->callback = nullptr;
     ++statistics_.weak_callbacks_run;
@@ -299,8 +307,8 @@ void Collector::run_weak_callbacks(loam_object *held) {
   }
 }
 
-void Collector::enter(CallbackFrame &frame, loam_object *held) {
-  frame = CallbackFrame{frame_, held, activity_};
+void Collector::enter(CallbackFrame &frame, loam_object *held, bool asks_for_memory) {
+  frame = CallbackFrame{frame_, held, activity_, asks_for_memory};
   frame_ = &frame;
   activity_ = Activity::kIdle;  // [G-3]
 }

@@ -1,8 +1,9 @@
 // Weak references: a hash table from objects to the references that name them, as target or as
 // owner of a callback.
 //
-// bucket -> weak -> weak -> ... one chain for targets, one for owners; links stand in the
-// references themselves
+//   bucket -> weak -> weak -> ...    one chain for targets, one for owners
+//
+// The links stand in the references themselves.
 //
 // [G-2] An object with a reference in the table has LOAM_FLAG_WEAK; emptying, firing and
 //       destroying allocate nothing.

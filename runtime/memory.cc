@@ -6,8 +6,9 @@ using namespace loam;
 bool rt::ask_host_for_memory(loam_runtime &runtime, size_t bytes) {
   const loam_out_of_memory_fn ask = runtime.options.out_of_memory;
   if (ask == nullptr || runtime.heap.locked() || !runtime.collector.idle()) return false;
+  if (runtime.collector.asking_for_memory()) return false;
   gc::Collector::CallbackFrame frame;
-  runtime.collector.enter(frame, nullptr);
+  runtime.collector.enter(frame, nullptr, true);
   const bool again = ask(&runtime.main_thread, bytes, runtime.options.context);
   runtime.collector.leave(frame);
   return again;

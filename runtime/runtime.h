@@ -3,7 +3,7 @@
 //
 //   loam_runtime --+-- Heap        blocks               (allocator/)
 //                  +-- Collector   objects and edges    (gc/)
-// +-- main thread (loam/layout.h, the public prefix is all there is yet)
+//                  +-- main thread (loam/layout.h)
 //                  +-- options, pauses, registered roots
 //
 // A call of the host's that changes the heap comes through the thread that the runtime was

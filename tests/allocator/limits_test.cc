@@ -296,6 +296,20 @@ TEST_CASE("the out-of-memory callback of loam_malloc may collect") {
   loam_collect_enable(host.thread);
 }
 
+TEST_CASE("the out-of-memory callback is not called from within itself") {
+  Host host("heap_limit=4M");
+  std::size_t calls = 0;
+  host.on_out_of_memory = [&](std::size_t) {
+    if (++calls > 1) return false;
+    CHECK(loam_malloc(host.thread, 8 * kMiB) == nullptr);
+    CHECK(loam_new_sized(host.thread, host.types.sized, 8 * kMiB) == nullptr);
+    return false;
+  };
+  CHECK(loam_malloc(host.thread, 8 * kMiB) == nullptr);
+  CHECK(calls == 1);
+  host.on_out_of_memory = nullptr;
+}
+
 TEST_CASE("under the heap lock every allocation fails, also from full free lists") {
   Host host;
   Pair *pair = host.pair();

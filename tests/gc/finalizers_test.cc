@@ -437,6 +437,20 @@ TEST_CASE("a finalizer that another one set off may be left by longjmp") {
   CHECK(host.bytes() == 0);
 }
 
+TEST_CASE("a requested collection survives a finalizer that leaves the safepoint before it") {
+  Host host;
+  host.on_finalize = [&](Pair *) { leave(host.thread); };
+  Pair *pair = host.finalized_pair();
+  loam_heap_lock(host.thread);
+  host.drop(pair);
+  loam_heap_unlock(host.thread);
+  loam_collect_request(host.runtime);
+  CHECK(was_left([&] { loam_safepoint(host.thread); }));
+  CHECK(host.stats().collections[LOAM_COLLECTION_FULL].pauses.count == 0);
+  loam_safepoint(host.thread);
+  CHECK(host.stats().collections[LOAM_COLLECTION_FULL].pauses.count == 1);
+}
+
 TEST_CASE("finalizers that touch thousands of objects set off no storm of collections") {
   Host host;
   std::vector<Pair *> touched(scaled(10000));

@@ -1,10 +1,11 @@
 // A small host for tests: one runtime, the types of types.h, and what Loam reported.
 //
-//   Host host;                                  all defaults; or Host
-//   host("debug=1,heap_limit=64M"); Pair *a = host.pair();                      owned: one
-//   reference, the test's host.set(a->left, a);                       counted: incref new, store,
-//   decref old host.drop(a);                               decref CHECK(host.collect() == 1);
-//   CHECK(host.verify());                       loam_verify level 2
+//   Host host;                           all defaults; or Host host("debug=1,heap_limit=64M");
+//   Pair *a = host.pair();               owned: one reference, the test's
+//   host.set(a->left, a);                counted: incref new, store, decref old
+//   host.drop(a);                        decref
+//   CHECK(host.collect() == 1);
+//   CHECK(host.verify());                loam_verify level 2
 //
 // At the end of its scope a Host collects, and checks that bytes_in_use is what it was after
 // set-up, that the heap verifies and that nothing was reported; keeps() switches the first check

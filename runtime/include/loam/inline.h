@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* The slow partners. Not for direct use; their contracts are those of the calls that end in them.
- * */
+ */
 LOAM_API void *loam_new_slow(loam_thread *thread, const loam_type *type);
 LOAM_API void loam_decref_slow(loam_thread *thread, loam_object *object);
 LOAM_API void *loam_malloc_slow(loam_thread *thread, size_t size);

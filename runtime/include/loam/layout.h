@@ -112,7 +112,7 @@ typedef void (*loam_trace_fn)(loam_object *self, loam_visitor *visitor);
  * by taking a reference. */
 typedef void (*loam_finalize_fn)(loam_thread *thread, loam_object *self);
 /* Releases what trace does not report; its children are released already and must not be touched.
- * */
+ */
 typedef void (*loam_dispose_fn)(loam_thread *thread, loam_object *self);
 /* Called once after `weak` was cleared, before any finalizer of the same garbage. May call
  * anything. */

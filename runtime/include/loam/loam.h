@@ -158,7 +158,7 @@ LOAM_API void loam_safepoint(loam_thread *thread);
 /* An object of `size` bytes, header included; for types with instance_size 0. At least the size
  * that holds every described field. Ownership: one reference, the caller's. Errors: NULL as
  * loam_new, and for a size that is too small or overflows. Threads: own. May collect: as loam_new.
- * */
+ */
 LOAM_API void *loam_new_sized(loam_thread *thread, const loam_type *type, size_t size);
 
 /* void loam_incref(loam_thread *thread, loam_object *object);
@@ -172,7 +172,7 @@ LOAM_API void *loam_new_sized(loam_thread *thread, const loam_type *type, size_t
  * (but finalizers run). */
 
 /* The same, NULL allowed. Ownership, Errors, Threads, May collect: as loam_incref and loam_decref.
- * */
+ */
 static inline void loam_xincref(loam_thread *thread, loam_object *object) {
   if (object != NULL) loam_incref(thread, object);
 }
@@ -339,7 +339,7 @@ LOAM_API size_t loam_trim(loam_thread *thread);
 /* ── Looking inside ──────────────────────────────────────────────────────────────────────────── */
 
 /* Fills *out_stats. Ownership: the caller's struct. Errors: EINVAL. Threads: own. May collect: no.
- * */
+ */
 LOAM_API loam_status loam_stats_get(loam_runtime *runtime, loam_stats *out_stats);
 
 /* Calls row for each type, or each pool, that holds anything; walks the heap. row must not call
