@@ -253,28 +253,35 @@ void Heap::rebalance(loam_thread *thread) {
   reset_budget(thread);
   const size_t hundredth = handed_out_bytes_ / 100;
   const size_t bound = hundredth > kCacheBytes ? hundredth : kCacheBytes;
-  size_t left = bound;
+  size_t total = 0, lists = 0;
   for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
-    loam_block *block = static_cast<loam_block *>(thread->heads[head]);
-    if (block == nullptr) continue;
-    // Recently freed blocks stand first, and are warm: they stay.
-    const size_t size = pools_[head].block_size;
-    size_t kept = 1;
-    for (const size_t most = left / 2 / size; block != nullptr && kept < most; ++kept) {
-      block = block->next;
-    }
-    left -= kept * size < left ? kept * size : left;
-    if (block == nullptr) continue;
-    loam_block *rest = block->next;
-    block->next = nullptr;
-    free_young_blocks -= free_young_by_head[head];
-    free_young_by_head[head] = 0;
-    while (rest != nullptr) {
-      loam_block *next = rest->next;
-      rest->next = nullptr;
-      return_block(rest);
-      rest = next;
-    }
+    if (thread->heads[head] == nullptr) continue;
+    total += cached_blocks(thread, head) * pools_[head].block_size;
+    ++lists;
+  }
+  if (total <= bound) return;
+  for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
+    if (thread->heads[head] != nullptr) shorten_list(thread, head, bound / lists);
+  }
+}
+
+// Recently freed blocks stand first, and are warm: they stay.
+void Heap::shorten_list(loam_thread *thread, unsigned head, size_t keep_bytes) {
+  loam_block *block = static_cast<loam_block *>(thread->heads[head]);
+  for (size_t kept = pools_[head].block_size; kept < keep_bytes && block->next != nullptr;
+       kept += pools_[head].block_size) {
+    block = block->next;
+  }
+  loam_block *rest = block->next;
+  if (rest == nullptr) return;
+  block->next = nullptr;
+  free_young_blocks -= free_young_by_head[head];
+  free_young_by_head[head] = 0;
+  while (rest != nullptr) {
+    loam_block *next = rest->next;
+    rest->next = nullptr;
+    return_block(rest);
+    rest = next;
   }
 }
 
