@@ -158,7 +158,6 @@ class Heap {
   bool commit_segment(size_t segment);
   void decommit_segment(size_t segment);
   void return_block(void *block);
-  void return_bits(size_t slab, size_t word, uint64_t bits);
   void rebalance(loam_thread *thread);
   void shorten_list(loam_thread *thread, unsigned head, size_t keep_bytes);
   void reset_budget(loam_thread *thread);

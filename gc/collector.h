@@ -273,7 +273,6 @@ class Collector {
   bool counts_overflowed_ = false;
   size_t condemned_ = 0;
   size_t emergency_condemned_ = 0;
-  size_t collected_ = 0;
   size_t survivors_ = 0;
   uint64_t start_ns_ = 0;
   size_t mark_depth_ = 0;

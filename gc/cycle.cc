@@ -42,7 +42,6 @@ size_t Collector::run_collection(Collection kind) {
   if (!quiet) {
     kind_ = kind;
     start_ns_ = start_ns;
-    collected_ = 0;
   }
   if (!young_only) promote_young();
   const Judgement tally = young_only ? judge<Scope::kYoung>(quiet) : judge<Scope::kAll>(quiet);
@@ -84,9 +83,8 @@ size_t Collector::run_cycle() {
     phase_ = Phase::kSweep;
   }
   if (host_ran_) judge<Scope::kCondemned>(false);
-  collected_ = sweep(kCondemnedSet);
+  const size_t collected = sweep(kCondemnedSet);
   phase_ = Phase::kNone;
-  const size_t collected = collected_;
   if (kind_ == Collection::kFull) {
     reset_full_trigger();
     give_back_tables();
