@@ -16,6 +16,11 @@ uint64_t valid_bits(const Slab &slab, size_t word) {
   return first >= slab.block_count ? 0 : (uint64_t{1} << (slab.block_count - first)) - 1;
 }
 
+void push_block(loam_thread *thread, unsigned head, loam_block *block) {
+  block->next = static_cast<loam_block *>(thread->heads[head]);
+  thread->heads[head] = block;
+}
+
 }  // namespace
 
 size_t Heap::partial_slab(unsigned head) {
@@ -183,9 +188,7 @@ void Heap::free_object(loam_thread *thread, loam_object *object) {
   loam_block *block = reinterpret_cast<loam_block *>(object);
   block->header = 0;
   if (LOAM_EXPECT((tag & LOAM_FLAG_OLD) == 0 && --thread->free_budget >= 0)) {
-    void *&head = thread->heads[range_.heads[range_.slab_index(block)]];
-    block->next = static_cast<loam_block *>(head);
-    head = block;
+    push_block(thread, range_.heads[range_.slab_index(block)], block);
     return;
   }
   if (debug_) guard_poison(block, block_bytes(block), tag);
@@ -290,9 +293,7 @@ void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   std::memcpy(moved, block, size < usable ? size : usable);
   loam_block *const gone = static_cast<loam_block *>(block);
   if (has_cache() && !large && --thread->free_budget >= 0) {
-    void *&head = thread->heads[range_.heads[range_.slab_index(gone)]];
-    gone->next = static_cast<loam_block *>(head);
-    head = gone;
+    push_block(thread, range_.heads[range_.slab_index(gone)], gone);
   } else {
     free_raw(thread, block);
   }
