@@ -125,7 +125,7 @@ class Heap {
     SlabLink first = kLastListed;
     bool empty() const { return first == kLastListed; }
   };
-  SlabList young, pending, deferred, grey, condemned, emergency;
+  SlabList young, pending, deferred, grey, condemned, emergency, cycle_grey, suspects;
   void list_slab(SlabList &list, SlabLink Slab::*link, size_t slab);
   size_t unlist_slab(SlabList &list, SlabLink Slab::*link);  // kNoSlab when the list is empty
   // for (size_t slab = first_listed(list); slab != kNoSlab; slab = next_listed(slab, link))

@@ -28,7 +28,7 @@ struct alignas(16) Large {
   uint32_t inner_edges;    // what range.counts is for small blocks
   Kind kind;
   // What the bitmaps are for small blocks.
-  bool young : 1, mark : 1, condemned : 1, emergency : 1, frozen : 1;
+  bool young : 1, mark : 1, cycle_mark : 1, condemned : 1, emergency : 1, frozen : 1;
   uint8_t magic;  // kMagic while alive
 
   static constexpr uint8_t kMagic = 0xA5;

@@ -34,6 +34,8 @@ enum Bitmap : unsigned {
   kPending,    // teardown: dead, waiting for its turn
   kDeferred,   // teardown: dead, waiting until host code may run
   kFrozen,     // set aside by loam_freeze
+  kCycleMark,  // collector: reached by the running incremental cycle, or born during it
+  kCycleGrey,  // collector: of those, their edges not followed yet
   kBitmaps
 };
 
@@ -84,6 +86,7 @@ class Range {
   uint32_t *tracked = nullptr;      // the same for container slabs, 0 for all others
   uint8_t *counts = nullptr;        // by block: inner edges, continued in overflow_counts at 255
   uint32_t *overflow_counts = nullptr;
+  uint8_t *refcounts = nullptr;  // by block: of members, at most 255; 0: none
   uint64_t *bitmaps[kBitmaps] = {};
 
  private:

@@ -62,7 +62,7 @@ struct alignas(64) Slab {
   uint32_t allocated;
   uint32_t next, prev;   // partial list
   // Slabs in which bits of the table of the same name may be set.
-  SlabLink young, pending, deferred, grey, condemned, emergency;
+  SlabLink young, pending, deferred, grey, condemned, emergency, cycle_grey, suspects;
 };
 static_assert(sizeof(Slab) == 64);
 

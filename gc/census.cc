@@ -7,6 +7,7 @@
 
 namespace loam::gc {
 
+using alloc::kBlocksPerStretch;
 using alloc::Kind;
 using alloc::Large;
 using alloc::LargeRegistry;
@@ -18,6 +19,7 @@ Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing
       hooks_(hooks),
       pacing_(pacing),
       weaks_(heap),
+      judge_(heap, types_, hooks_),
       full_trigger_(pacing.full_minimum_bytes) {}
 
 void Collector::close() {
@@ -109,7 +111,7 @@ void Collector::freeze() {
     if (type.kind != Kind::kContainer || object->refcount == 0) return;
     if (object->tag & LOAM_FLAG_LARGE) {
       Large *large = Large::of(object);
-      if (!large->frozen) ++self.frozen_;
+      if (!large->frozen) ++self.judge_.frozen;
       large->frozen = true;
       return;
     }
@@ -117,13 +119,13 @@ void Collector::freeze() {
     const size_t number = range.block_number(object);
     if (range.test(alloc::kFrozen, number)) return;
     range.set(alloc::kFrozen, number);
-    ++self.frozen_;
+    ++self.judge_.frozen;
   };
   each_object(freeze_one, this);
 }
 
 void Collector::unfreeze() {
-  if (activity_ != Activity::kIdle || frame_ != nullptr || frozen_ == 0) return;
+  if (activity_ != Activity::kIdle || frame_ != nullptr || judge_.frozen == 0) return;
   Range &range = heap_.range();
   for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
@@ -133,7 +135,7 @@ void Collector::unfreeze() {
        large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {
     large->frozen = false;
   }
-  frozen_ = 0;
+  judge_.frozen = 0;
 }
 
 // -- The end of the runtime.
@@ -226,8 +228,11 @@ size_t Collector::verify_tables() const {
         set |= range.words(bitmap, slab)[word];
       }
     }
-    const uint8_t *counts = range.counts + slab * alloc::kBlocksPerStretch;
-    for (size_t block = 0; block < entry.block_count; ++block) set |= counts[block];
+    const uint8_t *counts = range.counts + slab * kBlocksPerStretch;
+    const uint8_t *refcounts = range.refcounts + slab * kBlocksPerStretch;
+    for (size_t block = 0; block < entry.block_count; ++block) {
+      set |= static_cast<uint64_t>(counts[block] | refcounts[block]);
+    }
     if (set == 0) continue;
     heap_.report().message("[G-5] a table of the collector is not zero at slab %zu", slab);
     ++findings;

@@ -23,13 +23,12 @@
 
 #include "allocator/heap.h"
 #include "gc/edges.h"
+#include "gc/hooks.h"
+#include "gc/judge.h"
 #include "gc/type.h"
 #include "gc/weak.h"
 
 namespace loam::gc {
-
-enum class Collection { kYoung, kFull, kEmergency };
-constexpr size_t kCollections = 3;
 
 struct CollectionRecord {
   uint64_t runs, collected, survivors, resurrected, uncollectable;
@@ -40,17 +39,6 @@ struct Statistics {
   uint64_t freed_by_count;
   uint64_t finalizers_run;
   uint64_t weak_callbacks_run;
-};
-
-// What the collector needs from the layer above.
-struct Hooks {
-  void *context;
-  // A collection starts, or has ended after `duration_ns`.
-  void (*started)(void *context, Collection kind);
-  void (*ended)(void *context, Collection kind, uint64_t duration_ns, size_t collected,
-                size_t survivors);
-  // Reports the host's registered roots.
-  void (*report_roots)(void *context, loam_visitor *visitor);
 };
 
 struct Pacing {
@@ -112,33 +100,17 @@ class Collector {
   using ObjectVisitor = void (*)(void *context, loam_object *object, const Type &type,
                                  size_t bytes);
   void each_object(ObjectVisitor visit, void *context) const;
-  size_t frozen_objects() const { return frozen_; }
+  size_t frozen_objects() const { return judge_.frozen; }
   const Statistics &statistics() const { return statistics_; }
   // Debug mode: an object of this heap in use, or the fatal handler is told, `function` first.
   void check_object(const loam_object *object, const char *function) const;
   size_t verify() const;  // [G-5], [G-7]: reports and counts what is wrong
 
-  // The sets that are judged (scope.h).
-  enum class Scope { kAll, kYoung, kCondemned };
-
  private:
   enum class Activity : uint8_t { kIdle, kDraining, kCollecting };
   // Where an interrupted collection goes on.
   enum class Phase : uint8_t { kNone, kCallbacks, kFinalize, kSweep };
-  struct Judgement {
-    size_t garbage, survivors, uncollectable;
-  };
-  // What the running collection condemned, and what an emergency one did, perhaps inside of it.
-  enum SetName { kCondemnedSet, kEmergencySet };
-  struct GarbageSet {
-    alloc::Bitmap bitmap;
-    alloc::Heap::SlabList *list;
-    alloc::SlabLink alloc::Slab::*link;
-    size_t *count;
-  };
-
   static constexpr size_t kDrainStack = 128;
-  static constexpr size_t kMarkStack = 1024;
   static_assert(kDrainStack > 64, "a word of the pending bitmap must fit");
 
   // teardown.cc
@@ -156,8 +128,6 @@ class Collector {
   void free_dead(loam_object *object, const Type &type);
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
-  void free_word(char *base, size_t size, uint64_t bits);
-  void sweep_word(size_t slab, size_t word, uint64_t bits);
   void thaw(loam_object *object);
   // Another runtime's object: an edge to it is the host's mistake, and is never followed.
   bool is_foreign(const loam_object *object) const {
@@ -168,41 +138,24 @@ class Collector {
   void call_finalizer(loam_object *object, const Type &type);
   void run_weak_callbacks(loam_object *held);
 
-  // scope.h
-  template <Scope kScope>
-  static bool is_member(const loam_object *object);
-  template <Scope kScope, typename Visit>
-  void each_member_word(Visit &&visit);
-  template <Scope kScope, typename Visit>
-  void each_large_member(Visit &&visit);
-  template <Scope kScope, typename Visit>
-  void each_member(Visit &&visit);
-  template <Scope kScope>
-  static alloc::Large *large_member(const alloc::LargeRegistry *registry, loam_object *object);
-
-  // judge.cc. quiet: no host code may run, so that what has a finalizer to run counts as held.
-  template <Scope kScope>
-  Judgement judge(bool quiet);
-  template <Scope kScope>
-  void count_edges();
-  void mark_from_hints(bool quiet);
-  template <Scope kScope>
-  Judgement mark_from_roots(bool quiet);
-  bool is_root(loam_object *object, uint32_t inner, bool quiet, Judgement &tally);
-  template <Scope kScope>
-  bool mark_one(loam_object *object);
-  template <Scope kScope>
-  void drain_marks();
-  bool load_grey();
-  template <Scope kScope>
-  void settle(bool quiet, Judgement &tally);
-  void clear_counts(size_t first_number);
-  template <Scope kScope>
-  void settle_word(bool quiet, size_t slab, size_t word, uint64_t changed);
-  template <Scope kScope>
-  void settle_large(bool quiet, alloc::Large *large);
-  void note_acquitted(size_t count);
-  void report_over_reported(const loam_object *object, uint32_t inner);
+  // sweep.cc
+  template <typename Visit>
+  void each_condemned_word(const GarbageSet &set, Visit &&visit);
+  template <typename Visit>
+  void each_condemned_large(const GarbageSet &set, Visit &&visit);
+  template <typename Visit>
+  void each_condemned(Judge::SetName name, Visit &&visit);
+  void forget_weak(Judge::SetName name);
+  void finalize_condemned();
+  size_t sweep(Judge::SetName name);
+  void release_edge(const Tables &tables, const uint64_t *set, loam_object *target);
+  void release_rest(const uint64_t *set, loam_object *object);
+  void release_edges(const Tables &tables, const uint64_t *set, loam_object *object);
+  void release_word(Tables tables, const uint64_t *set, size_t slab, size_t word, uint64_t bits);
+  void release_condemned(const GarbageSet &set);
+  void free_word(size_t slab, size_t word, uint64_t bits);
+  void free_condemned_large(const GarbageSet &set);
+  void clear_set(const GarbageSet &set);
 
   // cycle.cc
   size_t run_collection(Collection kind);
@@ -211,19 +164,6 @@ class Collector {
   bool waits_for_unlock();
   void drain_waiting();
   void report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors);
-  GarbageSet garbage_set(SetName name);
-  template <typename Visit>
-  void each_condemned(SetName name, Visit &&visit);
-  void forget_weak(SetName name);
-  void finalize_condemned();
-  size_t sweep(SetName name);
-  static bool in_emergency_set(const alloc::Range &range, const loam_object *object);
-  void clear_set_list(const GarbageSet &set);
-  template <typename Visit>
-  void take_condemned_words(const GarbageSet &set, Visit &&visit);
-  bool sweeps_in_one_pass(bool nested) const;
-  void release_condemned(SetName name, bool nested);
-  void free_condemned(const GarbageSet &set, SetName name);
   void promote_young();
   void reset_full_trigger();
   void give_back_tables();
@@ -245,12 +185,12 @@ class Collector {
   TypeTable types_;
   Type free_blocks_ = {};  // of index 0
   WeakTable weaks_;
+  Judge judge_;
   Statistics statistics_ = {};
 
   Activity activity_ = Activity::kIdle;
   CallbackFrame *frame_ = nullptr;  // innermost
   uint32_t disabled_ = 0;           // loam_collect_disable calls not undone
-  size_t frozen_ = 0;               // objects
   size_t full_trigger_;             // handed-out bytes at which a full collection is due
   size_t over_limit_calm_ = 0;      // external bytes when a collection last left us over the limit
   size_t calm_above_ = SIZE_MAX;    // no emergency collection while more bytes are handed out
@@ -267,17 +207,9 @@ class Collector {
   // The running collection.
   Phase phase_ = Phase::kNone;
   Collection kind_ = Collection::kFull;
-  bool kept_finalizable_ = false;  // objects were kept only because their finalizers have not run
-  bool host_ran_ = false;          // since the condemned were judged
-  bool has_condemned_large_ = false;
-  bool counts_overflowed_ = false;
-  size_t condemned_ = 0;
-  size_t emergency_condemned_ = 0;
+  bool host_ran_ = false;  // since the condemned were judged
   size_t survivors_ = 0;
   uint64_t start_ns_ = 0;
-  size_t mark_depth_ = 0;
-  alloc::Large *grey_large_ = nullptr;
-  loam_object *mark_stack_[kMarkStack];
 };
 
 // A callback in progress, on the stack of the function that made it.

@@ -6,9 +6,11 @@
 //   kSweep      what host code may have resurrected is judged again; the rest is freed
 //
 // Host code may leave by loam_unwind at any point of the first two: the phase tells where to go on.
+#include <initializer_list>
+
 #include "allocator/base/check.h"
 #include "allocator/os_memory.h"
-#include "gc/scope.h"
+#include "gc/collector.h"
 
 namespace loam::gc {
 
@@ -36,7 +38,6 @@ size_t Collector::run_collection(Collection kind) {
   const bool quiet = kind == Collection::kEmergency || frame_ != nullptr;  // [G-6]
   const bool young_only = kind == Collection::kYoung;
   activity_ = Activity::kCollecting;  // events may not call back
-  kept_finalizable_ = false;
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, kind);
   const uint64_t start_ns = alloc::os_monotonic_ns();
   if (!quiet) {
@@ -44,7 +45,11 @@ size_t Collector::run_collection(Collection kind) {
     start_ns_ = start_ns;
   }
   if (!young_only) promote_young();
-  const Judgement tally = young_only ? judge<Scope::kYoung>(quiet) : judge<Scope::kAll>(quiet);
+  // Nobody sees the condemned where no host code runs before they are gone.
+  const bool unseen =
+      !types_.any_finalizer && !types_.any_dispose && !types_.any_trace && weaks_.count() == 0;
+  const Judge::Judgement tally = young_only ? judge_.judge<Judge::Scope::kYoung>(quiet, unseen)
+                                            : judge_.judge<Judge::Scope::kAll>(quiet, unseen);
   if (young_only) promote_young();
   CollectionRecord &record = statistics_.collections[static_cast<size_t>(kind)];
   ++record.runs;
@@ -52,12 +57,12 @@ size_t Collector::run_collection(Collection kind) {
   record.uncollectable += tally.uncollectable;
   if (!quiet) {
     survivors_ = tally.survivors;
-    forget_weak(kCondemnedSet);
+    forget_weak(Judge::kCondemnedSet);
     phase_ = Phase::kCallbacks;
     host_ran_ = false;
     return run_cycle();
   }
-  const size_t collected = sweep(kEmergencySet);
+  const size_t collected = sweep(Judge::kEmergencySet);
   if (weaks_.has_callbacks()) {
     has_deferred_ = true;
     attend(kAttendWork);
@@ -82,8 +87,11 @@ size_t Collector::run_cycle() {
     if (waits_for_unlock()) return 0;
     phase_ = Phase::kSweep;
   }
-  if (host_ran_) judge<Scope::kCondemned>(false);
-  const size_t collected = sweep(kCondemnedSet);
+  if (host_ran_) {
+    statistics_.collections[static_cast<size_t>(kind_)].resurrected +=
+        judge_.judge<Judge::Scope::kCondemned>(false, false).acquitted;
+  }
+  const size_t collected = sweep(Judge::kCondemnedSet);
   phase_ = Phase::kNone;
   if (kind_ == Collection::kFull) {
     reset_full_trigger();
@@ -109,176 +117,6 @@ void Collector::report_end(Collection kind, uint64_t start_ns, size_t collected,
   if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
   if (hooks_.ended == nullptr) return;
   hooks_.ended(hooks_.context, kind, alloc::os_monotonic_ns() - start_ns, collected, survivors);
-}
-
-// -- The condemned.
-
-Collector::GarbageSet Collector::garbage_set(SetName name) {
-  if (name == kCondemnedSet) {
-    return GarbageSet{alloc::kCondemned, &heap_.condemned, &Slab::condemned, &condemned_};
-  }
-  return GarbageSet{alloc::kEmergency, &heap_.emergency, &Slab::emergency, &emergency_condemned_};
-}
-
-// visit(object) for each member; host code may run meanwhile, because members stay until the sweep
-// [G-4].
-template <typename Visit>
-void Collector::each_condemned(SetName name, Visit &&visit) {
-  const GarbageSet set = garbage_set(name);
-  Range &range = heap_.range();
-  for (size_t slab = alloc::Heap::first_listed(*set.list); slab != kNoSlab;
-       slab = heap_.next_listed(slab, set.link)) {
-    const Slab &entry = range.slabs[slab];
-    for (size_t word = 0; word * 64 < entry.block_count; ++word) {
-      uint64_t bits = range.words(set.bitmap, slab)[word];
-      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-      for (; bits != 0; bits &= bits - 1) {
-        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-        visit(reinterpret_cast<loam_object *>(base + at * entry.block_size));
-      }
-    }
-  }
-  if (!has_condemned_large_) return;
-  const LargeRegistry &registry = heap_.large();
-  for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
-    for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
-      const bool in = name == kCondemnedSet ? large->condemned : large->emergency;
-      if (in) visit(static_cast<loam_object *>(large->block()));
-    }
-  }
-}
-
-// All references to the garbage are empty before any callback runs.
-void Collector::forget_weak(SetName name) {
-  if (weaks_.count() == 0) return;
-  each_condemned(name, [this](loam_object *object) {
-    if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, false);
-  });
-}
-
-void Collector::finalize_condemned() {
-  if (!types_.any_finalizer) return;
-  each_condemned(kCondemnedSet, [this](loam_object *object) {
-    const Type &type = type_of(object);
-    if (type.finalize == nullptr || (object->tag & LOAM_FLAG_FINALIZED) != 0) return;
-    if (heap_.locked()) return;
-    host_ran_ = true;
-    call_finalizer(object, type);
-  });
-}
-
-// Three passes, so that no trace ever reads a freed neighbour and no dispose runs before the last
-// trace: release the edges that lead out of the set, dispose, free. One pass where nobody can tell.
-size_t Collector::sweep(SetName name) {
-  const GarbageSet set = garbage_set(name);
-  const size_t count = *set.count;
-  if (count == 0) {
-    clear_set_list(set);
-    return 0;
-  }
-  const bool nested = phase_ != Phase::kNone && name == kEmergencySet;
-  if (weaks_.count() != 0) {  // those that finalizers made, and the callbacks that the doomed own
-    each_condemned(name, [this](loam_object *object) {
-      if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, true);
-    });
-  }
-  if (sweeps_in_one_pass(nested)) {
-    heap_.hold_segments();
-    take_condemned_words(
-        set, [this](size_t slab, size_t word, uint64_t bits) { sweep_word(slab, word, bits); });
-    heap_.release_segments();
-    *set.count = 0;
-    return count;
-  }
-  release_condemned(name, nested);
-  if (types_.any_dispose) {
-    each_condemned(name, [this](loam_object *object) {
-      const Type &type = type_of(object);
-      if (type.dispose != nullptr) type.dispose(thread_, object);
-    });
-  }
-  free_condemned(set, name);
-  return count;
-}
-
-// Descriptors read the object alone, and a freed small block still tells that it is free.
-bool Collector::sweeps_in_one_pass(bool nested) const {
-  return !nested && !types_.any_trace && !types_.any_dispose && !has_condemned_large_ &&
-         frozen_ == 0 && heap_.has_cache();
-}
-
-void Collector::release_condemned(SetName name, bool nested) {
-  const Range &range = heap_.range();
-  each_condemned(name, [this, nested, &range](loam_object *object) {
-    const Type &type = type_of(object);
-    if (!type.has_edges) return;
-    visit_edges(type, object, [this, nested, &range](loam_object *target) {
-      const bool condemned = (target->tag & LOAM_FLAG_CONDEMNED) != 0;
-      // Inside another collection: its condemned are not ours, and stay for it [G-4].
-      if (condemned && !nested) return;
-      if (static_cast<int32_t>(target->refcount) < 0 || is_foreign(target)) return;
-      if (condemned && in_emergency_set(range, target)) return;
-      LOAM_ASSERT(target->refcount != 0);  // [G-7]
-      if (--target->refcount == 0 && !condemned) queue_dead(target);
-    });
-  });
-}
-
-bool Collector::in_emergency_set(const Range &range, const loam_object *object) {
-  if (object->tag & LOAM_FLAG_LARGE) return Large::of(object)->emergency;
-  return range.test(alloc::kEmergency, range.block_number(object));
-}
-
-void Collector::clear_set_list(const GarbageSet &set) {
-  while (heap_.unlist_slab(*set.list, set.link) != kNoSlab) {
-  }
-}
-
-// visit(slab, word, bits) for each word of the set, which it empties; visit may free all of a slab.
-template <typename Visit>
-void Collector::take_condemned_words(const GarbageSet &set, Visit &&visit) {
-  Range &range = heap_.range();
-  for (size_t slab; (slab = heap_.unlist_slab(*set.list, set.link)) != kNoSlab;) {
-    const Slab &entry = range.slabs[slab];
-    uint64_t *const words = range.words(set.bitmap, slab);
-    const size_t count = (entry.block_count + 63) / 64;
-    const unsigned head = entry.head;
-    for (size_t word = 0; word < count; ++word) {
-      const uint64_t bits = words[word];
-      if (bits == 0) continue;
-      words[word] = 0;
-      visit(slab, word, bits);
-      if (entry.head != head) break;  // released, its tables perhaps too
-      // Those that went to the thread's lists; what went back to the slab is not young any more.
-      const auto young = static_cast<uint32_t>(
-          __builtin_popcountll(bits & range.words(alloc::kYoung, slab)[word]));
-      heap_.free_young_blocks += young;
-      heap_.free_young_by_head[head] += young;
-    }
-  }
-}
-
-void Collector::free_condemned(const GarbageSet &set, SetName name) {
-  take_condemned_words(set, [this](size_t slab, size_t word, uint64_t bits) {
-    const size_t size = heap_.range().slabs[slab].block_size;
-    free_word(heap_.range().slab_address(slab) + word * 64 * size, size, bits);
-  });
-  if (has_condemned_large_) {
-    const LargeRegistry &registry = heap_.large();
-    for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
-      for (Large *large = registry.first(list); large != registry.end(list);) {
-        Large *next = large->next;
-        if (name == kCondemnedSet ? large->condemned : large->emergency) {
-          loam_object *object = static_cast<loam_object *>(large->block());
-          if (heap_.debug()) check_end(object, type_of(object));
-          heap_.large().free(large);
-        }
-        large = next;
-      }
-    }
-    if (name == kCondemnedSet) has_condemned_large_ = false;
-  }
-  *set.count = 0;
 }
 
 // -- Ages.
@@ -429,7 +267,7 @@ bool Collector::relieve() {
   const size_t before = heap_.handed_out_bytes();
   if (before > calm_above_) return false;
   collect(Collection::kEmergency);
-  if (kept_finalizable_) attend(kAttendRequest);
+  if (judge_.kept_finalizable) attend(kAttendRequest);
   const size_t after = heap_.handed_out_bytes();
   const size_t sixteenth = before / 16;
   calm_above_ = before < after + sixteenth && after > sixteenth ? after - sixteenth : SIZE_MAX;

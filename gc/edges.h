@@ -1,7 +1,11 @@
 // Edges: calling something for each strong reference that an object holds.
 //
+//   fields   refs and tagged words within the object           inline
+//   rest     an array of tagged words; what trace reports      rare types only
+//
 // Descriptors are walked inline; a trace callback reports through loam_visit, which comes back
-// here by way of a loam_visitor.
+// here by way of a loam_visitor. Hot loops call the two halves apart: what the second one is given
+// escapes, and must not share locals with them.
 #pragma once
 
 #include <cstring>
@@ -30,12 +34,22 @@ inline void visit_word(const Type &type, uint64_t word, Visit &&visit) {
   if (target != nullptr) visit(target);
 }
 
+// visit(loam_object *) for each edge that is a field; NULL is skipped.
 template <typename Visit>
-__attribute__((noinline)) void visit_rare_edges(const Type &type, loam_object *object,
-                                                Visit &&visit) {
-  for (size_t i = 0; i < type.value_count; ++i) {
+inline void visit_fields(const Type &type, const loam_object *object, Visit &&visit) {
+  const uint16_t *refs = type.refs;
+  for (size_t i = 0, count = type.ref_count; i < count; ++i) {
+    loam_object *target = read_field<loam_object *>(object, refs[i]);
+    if (target != nullptr) visit(target);
+  }
+  for (size_t i = 0, count = type.value_count; i < count; ++i) {
     visit_word(type, read_field<uint64_t>(object, type.values[i]), visit);
   }
+}
+
+// The same for the other edges; of types that has_rest.
+template <typename Visit>
+inline void visit_rest(const Type &type, loam_object *object, Visit &&visit) {
   if (type.items_offset != 0) {
     const size_t length = read_field<size_t>(object, type.length_offset);
     const uint64_t *items = read_field<const uint64_t *>(object, type.items_offset);
@@ -54,15 +68,10 @@ __attribute__((noinline)) void visit_rare_edges(const Type &type, loam_object *o
   }
 }
 
-// visit(loam_object *) for each edge of object; NULL is skipped.
 template <typename Visit>
 inline void visit_edges(const Type &type, loam_object *object, Visit &&visit) {
-  const uint16_t *refs = type.refs;
-  for (size_t i = 0, count = type.ref_count; i < count; ++i) {
-    loam_object *target = read_field<loam_object *>(object, refs[i]);
-    if (target != nullptr) visit(target);
-  }
-  if (type.has_rare_edges) visit_rare_edges(type, object, visit);
+  visit_fields(type, object, visit);
+  if (type.has_rest) visit_rest(type, object, visit);
 }
 
 }  // namespace loam::gc

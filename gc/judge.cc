@@ -4,82 +4,108 @@
 //   count   counts[x] = edges from members to x; touches tables, not the headers of targets
 //   root    members whose refcount exceeds that are held from outside
 //   mark    everything in the set that roots reach
-//   settle  unmarked members are condemned; the tables are zero again [G-5]
+//   settle  unmarked members are condemned; the counts are zero again [G-5]
+//
+// Counts and refcounts are bytes beside each other, so that the second and the last pass look at 64
+// objects at a time and at no header.
 //
 // [G-8] Whatever the set is, no reference from outside it leads to what is condemned.
+#include "gc/judge.h"
+
 #include <cstring>
 
 #include "allocator/base/check.h"
+#include "gc/edges.h"
 #include "gc/scope.h"
 
 namespace loam::gc {
 
 using alloc::kBlocksPerStretch;
-using alloc::Kind;
 using alloc::kNoSlab;
 using alloc::Large;
-using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
-namespace {
+// -- Counting.
 
-constexpr uint8_t kCountContinues = UINT8_MAX;  // the rest stands in overflow_counts
-
-uint32_t inner_edges(const Range &range, size_t number) {
-  const uint8_t count = range.counts[number];
-  return count != kCountContinues ? count : count + range.overflow_counts[number];
-}
-
-}  // namespace
-
-template <Collector::Scope kScope>
-void Collector::count_edges() {
-  // A store through uint8_t may alias anything: what the loop reads stands in locals.
-  const Range &range = heap_.range();
-  const uintptr_t base = range.base();
-  const size_t bytes = range.bytes();
-  const uint32_t *const tracked = range.tracked;
-  const uint64_t *const membership = range.bitmaps[ScopeTable<kScope>::kBitmap];
-  uint8_t *const counts = range.counts;
-  uint32_t *const overflow = range.overflow_counts;
-  const LargeRegistry *const registry = &heap_.large();
-  bool overflowed = false;
-  const auto count = [=, &overflowed](loam_object *target) {
-    const size_t offset = reinterpret_cast<uintptr_t>(target) - base;
-    if (LOAM_EXPECT(offset < bytes)) {
-      const size_t slab = offset >> alloc::kSlabShift;
-      const uint32_t reciprocal = tracked[slab];
-      if (reciprocal == 0) return;
-      const size_t number = slab * kBlocksPerStretch +
-                            alloc::block_index(offset & (alloc::kSlabBytes - 1), reciprocal);
-      if (kScope != Scope::kAll && !((membership[number >> 6] >> (number & 63)) & 1)) return;
-      const uint8_t before = counts[number];
-      if (LOAM_EXPECT(before != kCountContinues)) {
-        counts[number] = static_cast<uint8_t>(before + 1);
-      } else {
-        ++overflow[number];
-        overflowed = true;
-      }
-    } else if (Large *large = large_member<kScope>(registry, target)) {
-      ++large->inner_edges;
+template <Judge::Scope kScope>
+inline void Judge::count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally) {
+  if (LOAM_EXPECT(view.in_range(target))) {
+    const size_t number = view.member_number(target);
+    if (LOAM_EXPECT(number != kNoNumber)) {
+      tally.overflowed |= view.count(number);
+      return;
     }
-  };
-  each_member<kScope>([&](loam_object *object, size_t) {
-    const Type &type = type_of(object);
-    if (type.has_edges) visit_edges(type, object, count);
-  });
-  counts_overflowed_ = counts_overflowed_ || overflowed;
+  } else if (Large *large = large_member<kScope>(view.registry, target)) {
+    ++large->inner_edges;
+    return;
+  }
+  tally.leads_out = true;
 }
+
+template <Judge::Scope kScope>
+LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
+  const View<kScope> view(*this);
+  EdgeTally tally;
+  visit_rest(view.type_of(object), object,
+             [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
+  return tally;
+}
+
+// Counts the edges of the members among `bits`, and notes their refcounts.
+template <Judge::Scope kScope>
+inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t word,
+                                          uint64_t bits) {
+  EdgeTally tally;
+  const size_t size = heap_.range().slabs[slab].block_size;
+  char *const base = heap_.range().slab_address(slab) + word * 64 * size;
+  uint8_t *const refcounts = view.refcounts + slab * kBlocksPerStretch + word * 64;
+  do {
+    const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
+    bits &= bits - 1;
+    loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+    if (!is_member<kScope>(object)) continue;
+    const uint32_t refcount = object->refcount;
+    const Type &type = view.type_of(object);
+    refcounts[at] = refcount < kManyReferences ? static_cast<uint8_t>(refcount) : kManyReferences;
+    visit_fields(type, object,
+                 [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
+    if (LOAM_RARELY(type.has_rest)) tally |= count_rest<kScope>(object);
+  } while (bits != 0);
+  return tally;
+}
+
+template <Judge::Scope kScope>
+void Judge::count_edges() {
+  const View<kScope> view(*this);
+  EdgeTally tally;
+  each_member_word<kScope>([this, &view, &tally](size_t slab, size_t word, uint64_t bits) {
+    // Those that are marked already were counted with that (reach.cc).
+    if (kScope == Scope::kAll) bits &= ~view.marks[slab * alloc::kWordsPerStretch + word];
+    if (bits != 0) tally |= count_word<kScope>(view, slab, word, bits);
+  });
+  each_large_member<kScope>([this, &view, &tally](Large *large) {
+    if (kScope == Scope::kAll && large->mark) return;
+    loam_object *object = static_cast<loam_object *>(large->block());
+    const Type &type = view.type_of(object);
+    visit_fields(type, object,
+                 [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
+    if (type.has_rest) tally |= count_rest<kScope>(object);
+  });
+  edge_tally_ |= tally;
+}
+
+// -- Roots.
 
 // Over-reporting traces are found here: nothing that they mention is judged by their word.
-LOAM_NOINLINE void Collector::report_over_reported(const loam_object *object, uint32_t inner) {
+LOAM_NOINLINE void Judge::report_over_reported(const loam_object *object, uint32_t inner) {
   heap_.report().message("type %s: traces report %u references to %p, its count is %u; it is kept",
                          type_of(object).name, inner, static_cast<const void *>(object),
                          object->refcount);
 }
 
-inline bool Collector::is_root(loam_object *object, uint32_t inner, bool quiet, Judgement &tally) {
+inline bool Judge::is_root(const loam_object *object, uint32_t inner, bool quiet,
+                           Judgement &tally) {
   const uint32_t refcount = object->refcount;
   if (LOAM_RARELY(inner > refcount)) {
     ++tally.uncollectable;
@@ -89,41 +115,77 @@ inline bool Collector::is_root(loam_object *object, uint32_t inner, bool quiet, 
   if (refcount > inner) return true;  // immortal objects count 2^31
   if (!quiet || type_of(object).finalize == nullptr) return false;
   if ((object->tag & LOAM_FLAG_FINALIZED) != 0) return false;
-  kept_finalizable_ = true;
+  kept_finalizable = true;
   return true;
 }
 
-template <Collector::Scope kScope>
-Collector::Judgement Collector::mark_from_roots(bool quiet) {
+// The roots of one word; the others that the bytes leave in doubt are looked at.
+template <Judge::Scope kScope>
+inline uint64_t Judge::roots_of_word(const View<kScope> &view, size_t slab, size_t word,
+                                     uint64_t bits, bool quiet, Judgement &tally) {
+  const size_t first = slab * kBlocksPerStretch + word * 64;
+  const WordOfCounts bytes(view, first);
+  // The condemned may have a count of 0, and are members all the same.
+  const uint64_t members = kScope == Scope::kCondemned ? bits : bits & bytes.members;
+  tally.survivors += static_cast<size_t>(__builtin_popcountll(members));
+  uint64_t roots = members & bytes.differ;
+  uint64_t doubtful = members & (bytes.full | bytes.fewer);
+  if (quiet && types_.any_finalizer) doubtful = members;
+  if (LOAM_EXPECT(doubtful == 0)) return roots;
+  const size_t size = heap_.range().slabs[slab].block_size;
+  char *const base = heap_.range().slab_address(slab) + word * 64 * size;
+  for (; doubtful != 0; doubtful &= doubtful - 1) {
+    const size_t at = static_cast<size_t>(__builtin_ctzll(doubtful));
+    const loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+    const bool root = is_root(object, view.inner_edges(first + at), quiet, tally);
+    roots = (roots & ~Range::bit_of(at)) | (uint64_t{root} << at);
+  }
+  return roots;
+}
+
+template <Judge::Scope kScope>
+Judge::Judgement Judge::mark_from_roots(bool quiet) {
   Judgement tally = {};
-  const Range &range = heap_.range();
-  each_member<kScope>([&](loam_object *object, size_t number) {
+  const View<kScope> view(*this);
+  each_member_word<kScope>([&](size_t slab, size_t word, uint64_t bits) {
+    uint64_t roots = roots_of_word<kScope>(view, slab, word, bits, quiet, tally);
+    const size_t size = heap_.range().slabs[slab].block_size;
+    char *const base = heap_.range().slab_address(slab) + word * 64 * size;
+    for (; roots != 0; roots &= roots - 1) {
+      const size_t at = static_cast<size_t>(__builtin_ctzll(roots));
+      loam_object *root = reinterpret_cast<loam_object *>(base + at * size);
+      if (kScope == Scope::kAll && remembered_count_ < kRememberedRoots) {
+        remembered_roots_[remembered_count_++] = root;
+      }
+      mark_from<kScope>(view, root);
+    }
+  });
+  each_large_member<kScope>([&](Large *large) {
+    loam_object *object = static_cast<loam_object *>(large->block());
     ++tally.survivors;
-    const bool small = number != kNoNumber;
-    const uint32_t inner = small ? inner_edges(range, number) : Large::of(object)->inner_edges;
-    if (!is_root(object, inner, quiet, tally)) return;
-    if (mark_one<kScope>(object)) drain_marks<kScope>();
+    if (!is_root(object, large->inner_edges, quiet, tally)) return;
+    mark_from<kScope>(view, object);
   });
   return tally;
 }
 
 // Starts where the host says that live objects are. A hint only counts where the counts agree.
-void Collector::mark_from_hints(bool quiet) {
+void Judge::mark_from_hints(bool quiet) {
   struct Hints : loam_visitor {
-    Collector *collector;
+    explicit Hints(Judge &gc, bool is_quiet) : view(gc), collector(&gc), quiet(is_quiet) {}
+    View<Scope::kAll> view;
+    Judge *collector;
     bool quiet;
-  } hints;
-  hints.collector = this;
-  hints.quiet = quiet;
+  } hints(*this, quiet);
   hints.visit = [](loam_visitor *self, loam_object *object) {
     const Hints &my = *static_cast<Hints *>(self);
-    Collector &gc = *my.collector;
-    const Range &range = gc.heap_.range();
+    Judge &gc = *my.collector;
     Judgement ignored = {};
     uint32_t inner;
-    if (range.contains(object)) {
-      if (range.tracked[range.slab_index(object)] == 0) return;
-      inner = inner_edges(range, range.block_number(object));
+    if (my.view.in_range(object)) {
+      const size_t number = my.view.member_number(object);
+      if (number == kNoNumber) return;
+      inner = my.view.inner_edges(number);
     } else {
       const Large *large = large_member<Scope::kAll>(&gc.heap_.large(), object);
       if (large == nullptr) return;
@@ -131,49 +193,45 @@ void Collector::mark_from_hints(bool quiet) {
     }
     if (!is_member<Scope::kAll>(object) || inner > object->refcount) return;
     if (!gc.is_root(object, inner, my.quiet, ignored)) return;
-    if (gc.mark_one<Scope::kAll>(object)) gc.drain_marks<Scope::kAll>();
+    gc.mark_from<Scope::kAll>(my.view, object);
   };
   if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
 }
 
-// Marks a member, and leaves it for drain_marks. False when it is none, or marked already.
-template <Collector::Scope kScope>
-inline bool Collector::mark_one(loam_object *object) {
-  Range &range = heap_.range();
-  if (LOAM_EXPECT(range.contains(object))) {
-    const size_t offset = reinterpret_cast<uintptr_t>(object) - range.base();
-    const size_t slab = offset >> alloc::kSlabShift;
-    const uint32_t reciprocal = range.tracked[slab];
-    if (reciprocal == 0) return false;
-    const size_t number =
-        slab * kBlocksPerStretch + alloc::block_index(offset & (alloc::kSlabBytes - 1), reciprocal);
-    uint64_t &word = range.bitmaps[alloc::kMark][number >> 6];
+// -- Marking.
+
+// Marks what an edge leads to; true when it was not marked before, and is to be followed.
+template <Judge::Scope kScope>
+inline bool Judge::mark_edge(const View<kScope> &view, loam_object *target) {
+  if (LOAM_EXPECT(view.in_range(target))) {
+    const size_t number = view.member_number(target);
+    if (number == kNoNumber) return false;
+    uint64_t &marks = view.marks[number >> 6];
     const uint64_t bit = Range::bit_of(number);
-    if (word & bit) return false;
-    if (kScope != Scope::kAll && !range.test(ScopeTable<kScope>::kBitmap, number)) return false;
-    if (kScope == Scope::kAll && frozen_ != 0 && range.test(alloc::kFrozen, number)) return false;
-    word |= bit;
-    if (LOAM_RARELY(mark_depth_ == kMarkStack)) {
-      range.set(alloc::kGrey, number);
-      heap_.list_slab(heap_.grey, &Slab::grey, slab);
-      return true;
-    }
-  } else {
-    Large *large = large_member<kScope>(&heap_.large(), object);
-    if (large == nullptr || large->mark) return false;
-    large->mark = true;
-    if (mark_depth_ == kMarkStack) {
-      large->next_grey = grey_large_;
-      grey_large_ = large;
-      return true;
-    }
+    if ((marks & bit) != 0) return false;
+    marks |= bit;
+    return true;
   }
-  mark_stack_[mark_depth_++] = object;
-  return true;
+  Large *large = large_member<kScope>(view.registry, target);
+  if (large == nullptr || large->mark) return false;
+  return large->mark = true;
+}
+
+// Marked, and no room on the stack.
+LOAM_NOINLINE void Judge::make_grey(loam_object *object) {
+  Range &range = heap_.range();
+  if (range.contains(object)) {
+    range.set(alloc::kGrey, range.block_number(object));
+    heap_.list_slab(heap_.grey, &Slab::grey, range.slab_index(object));
+  } else {
+    Large *large = Large::of(object);
+    large->next_grey = grey_large_;
+    grey_large_ = large;
+  }
 }
 
 // Moves one word of the grey bitmap, or one large block, to the empty mark stack.
-bool Collector::load_grey() {
+bool Judge::load_grey() {
   if (grey_large_ != nullptr) {
     mark_stack_[mark_depth_++] = static_cast<loam_object *>(grey_large_->block());
     grey_large_ = grey_large_->next_grey;
@@ -199,81 +257,111 @@ bool Collector::load_grey() {
   return false;
 }
 
-template <Collector::Scope kScope>
-void Collector::drain_marks() {
-  do {
-    while (mark_depth_ != 0) {
-      loam_object *object = mark_stack_[--mark_depth_];
-      const Type &type = type_of(object);
-      if (!type.has_edges) continue;
-      visit_edges(type, object, [this](loam_object *target) { mark_one<kScope>(target); });
+template <Judge::Scope kScope>
+LOAM_NOINLINE void Judge::mark_rest(loam_object *object) {
+  const View<kScope> view(*this);
+  visit_rest(view.type_of(object), object, [this, &view](loam_object *target) {
+    if (!mark_edge<kScope>(view, target)) return;
+    if (mark_depth_ == kMarkStack) {
+      make_grey(target);
+    } else {
+      mark_stack_[mark_depth_++] = target;
     }
-  } while (load_grey());
+  });
 }
+
+// Marks all that a member leads to. Depth first, with a queue between the stack and the objects, so
+// that each has come from memory when its edges are read (Cher, Hosking and Vitek, ASPLOS 2004).
+template <Judge::Scope kScope>
+void Judge::mark_from(View<kScope> view, loam_object *member) {
+  if (!mark_edge<kScope>(view, member)) return;
+  constexpr size_t kAhead = 16;
+  loam_object *queue[kAhead];
+  loam_object **const stack = mark_stack_;
+  size_t first = 0, last = 0, depth = 0;
+  stack[depth++] = member;
+  for (;;) {
+    while (depth != 0 && last - first < kAhead) {
+      loam_object *next = stack[--depth];
+      __builtin_prefetch(next);
+      queue[last++ % kAhead] = next;
+    }
+    if (LOAM_RARELY(first == last)) {
+      mark_depth_ = 0;
+      if (!load_grey()) return;
+      depth = mark_depth_;
+      continue;
+    }
+    loam_object *object = queue[first++ % kAhead];
+    const Type &type = view.type_of(object);
+    visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
+      if (!mark_edge<kScope>(view, target)) return;
+      if (LOAM_RARELY(depth == kMarkStack)) return make_grey(target);
+      stack[depth++] = target;
+    });
+    if (LOAM_EXPECT(!type.has_rest)) continue;
+    mark_depth_ = depth;
+    mark_rest<kScope>(object);
+    depth = mark_depth_;
+  }
+}
+
+// -- Verdicts.
 
 // Condemns what is unmarked (or, judging the condemned, acquits what is marked), and zeroes the
 // tables [G-5].
-template <Collector::Scope kScope>
-void Collector::settle(bool quiet, Judgement &tally) {
-  Range &range = heap_.range();
+template <Judge::Scope kScope>
+void Judge::settle(bool quiet, Judgement &tally) {
+  const View<kScope> view(*this);
+  const size_t before = *garbage_set(quiet ? kEmergencySet : kCondemnedSet).count;
   each_member_word<kScope>([&](size_t slab, size_t word, uint64_t bits) {
-    uint64_t *const marks = &range.words(alloc::kMark, slab)[word];
-    const uint64_t marked = *marks;
-    *marks = 0;
-    const Slab &entry = range.slabs[slab];
-    char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-    uint64_t changed = 0;
-    uint64_t rest = kScope == Scope::kCondemned ? bits & marked : bits & ~marked;
-    for (; rest != 0; rest &= rest - 1) {
-      const size_t at = static_cast<size_t>(__builtin_ctzll(rest));
-      loam_object *object = reinterpret_cast<loam_object *>(base + at * entry.block_size);
-      if (!is_member<kScope>(object)) continue;
-      object->tag ^= LOAM_FLAG_CONDEMNED;
-      changed |= rest & (~rest + 1);
-    }
-    if (changed != 0) settle_word<kScope>(quiet, slab, word, changed);
+    uint64_t &marks = view.marks[slab * alloc::kWordsPerStretch + word];
+    const WordOfCounts bytes(view, slab * kBlocksPerStretch + word * 64);
+    const uint64_t changed =
+        kScope == Scope::kCondemned ? bits & marks : bits & bytes.members & ~marks;
+    marks &= ~bits;
+    if (changed != 0) settle_word<kScope>(quiet, slab, word, changed, tally);
     clear_counts(slab * kBlocksPerStretch + word * 64);
   });
   each_large_member<kScope>([&](Large *large) {
-    loam_object *object = static_cast<loam_object *>(large->block());
-    if (large->mark == (kScope == Scope::kCondemned) && is_member<kScope>(object)) {
-      object->tag ^= LOAM_FLAG_CONDEMNED;
-      settle_large<kScope>(quiet, large);
-    }
+    if (large->mark == (kScope == Scope::kCondemned)) settle_large<kScope>(quiet, large, tally);
     large->mark = false;
     large->inner_edges = 0;
   });
-  // frozen objects were counted, and their words passed over
-  if (kScope == Scope::kAll && frozen_ != 0) {
-    for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
-      for (size_t word = 0; range.tracked[slab] != 0 && word < alloc::kWordsPerStretch; ++word) {
-        clear_counts(slab * kBlocksPerStretch + word * 64);
-      }
-    }
-  }
-  counts_overflowed_ = false;
-  tally.garbage = quiet ? emergency_condemned_ : condemned_;
-  tally.survivors -= tally.garbage;
+  if (kScope == Scope::kCondemned) return;
+  tally.survivors -= *garbage_set(quiet ? kEmergencySet : kCondemnedSet).count - before;
+  leads_out = leads_out || edge_tally_.leads_out || tally.survivors != 0;
 }
 
 // The counts of one word's blocks. Blocks that are not members may have been counted too.
-inline void Collector::clear_counts(size_t first_number) {
+inline void Judge::clear_counts(size_t first_number) {
   Range &range = heap_.range();
-  if (LOAM_RARELY(counts_overflowed_)) {
+  if (LOAM_RARELY(edge_tally_.overflowed)) {
     for (size_t number = first_number; number < first_number + 64; ++number) {
       if (range.counts[number] == kCountContinues) range.overflow_counts[number] = 0;
     }
   }
   std::memset(range.counts + first_number, 0, 64);
+  std::memset(range.refcounts + first_number, 0, 64);
 }
 
 // Condemned, or, judging the condemned, acquitted because a finalizer made them reachable again.
-template <Collector::Scope kScope>
-inline void Collector::settle_word(bool quiet, size_t slab, size_t word, uint64_t changed) {
+template <Judge::Scope kScope>
+inline void Judge::settle_word(bool quiet, size_t slab, size_t word, uint64_t changed,
+                               Judgement &tally) {
   const auto count = static_cast<size_t>(__builtin_popcountll(changed));
+  if (!unseen_) {
+    const size_t size = heap_.range().slabs[slab].block_size;
+    char *const base = heap_.range().slab_address(slab) + word * 64 * size;
+    for (uint64_t rest = changed; rest != 0; rest &= rest - 1) {
+      const size_t at = static_cast<size_t>(__builtin_ctzll(rest));
+      reinterpret_cast<loam_object *>(base + at * size)->tag ^= LOAM_FLAG_CONDEMNED;
+    }
+  }
   if (kScope == Scope::kCondemned) {
     heap_.range().words(alloc::kCondemned, slab)[word] &= ~changed;
-    note_acquitted(count);
+    condemned -= count;
+    tally.acquitted += count;
     return;
   }
   const GarbageSet set = garbage_set(quiet ? kEmergencySet : kCondemnedSet);
@@ -282,11 +370,13 @@ inline void Collector::settle_word(bool quiet, size_t slab, size_t word, uint64_
   *set.count += count;
 }
 
-template <Collector::Scope kScope>
-void Collector::settle_large(bool quiet, Large *large) {
+template <Judge::Scope kScope>
+void Judge::settle_large(bool quiet, Large *large, Judgement &tally) {
+  static_cast<loam_object *>(large->block())->tag ^= LOAM_FLAG_CONDEMNED;
   if (kScope == Scope::kCondemned) {
     large->condemned = false;
-    note_acquitted(1);
+    --condemned;
+    ++tally.acquitted;
     return;
   }
   if (quiet) {
@@ -294,27 +384,36 @@ void Collector::settle_large(bool quiet, Large *large) {
   } else {
     large->condemned = true;
   }
-  has_condemned_large_ = true;
+  has_condemned_large = true;
   ++*garbage_set(quiet ? kEmergencySet : kCondemnedSet).count;
 }
 
-void Collector::note_acquitted(size_t count) {
-  condemned_ -= count;
-  statistics_.collections[static_cast<size_t>(kind_)].resurrected += count;
+GarbageSet Judge::garbage_set(SetName name) {
+  if (name == kCondemnedSet) {
+    return GarbageSet{alloc::kCondemned, &heap_.condemned, &Slab::condemned, &condemned};
+  }
+  return GarbageSet{alloc::kEmergency, &heap_.emergency, &Slab::emergency, &emergency_condemned};
 }
 
-template <Collector::Scope kScope>
-Collector::Judgement Collector::judge(bool quiet) {
-  LOAM_ASSERT(activity_ == Activity::kCollecting);
+template <Judge::Scope kScope>
+Judge::Judgement Judge::judge(bool quiet, bool unseen) {
+  unseen_ = unseen;
+  kept_finalizable = false;
+  edge_tally_ = EdgeTally{};
+  if (kScope == Scope::kAll) reach_from_memory();
   count_edges<kScope>();
-  if (kScope == Scope::kAll) mark_from_hints(quiet);
+  if (kScope == Scope::kAll) {
+    check_memory();
+    mark_from_hints(quiet);
+  }
   Judgement tally = mark_from_roots<kScope>(quiet);
   settle<kScope>(quiet, tally);
   return tally;
 }
 
-template Collector::Judgement Collector::judge<Collector::Scope::kAll>(bool);
-template Collector::Judgement Collector::judge<Collector::Scope::kYoung>(bool);
-template Collector::Judgement Collector::judge<Collector::Scope::kCondemned>(bool);
+template Judge::Judgement Judge::judge<Judge::Scope::kAll>(bool, bool);
+template Judge::Judgement Judge::judge<Judge::Scope::kSuspects>(bool, bool);
+template Judge::Judgement Judge::judge<Judge::Scope::kYoung>(bool, bool);
+template Judge::Judgement Judge::judge<Judge::Scope::kCondemned>(bool, bool);
 
 }  // namespace loam::gc

@@ -1,6 +1,7 @@
 // The sets that the collector judges, and how each is walked. For judge.cc and cycle.cc.
 //
 //   kAll        every container                          less the frozen, dead and condemned
+//   kSuspects   what the running cycle has not marked    less the frozen, dead and condemned
 //   kYoung      containers in kYoung words               less the dead and condemned
 //   kCondemned  what the running collection condemned    all of it, dead ones too
 //
@@ -9,103 +10,129 @@
 
 #include <initializer_list>
 
-#include "gc/collector.h"
+#include "gc/judge.h"
+#include "gc/tables.h"
 
 namespace loam::gc {
 
-constexpr size_t kNoNumber = SIZE_MAX;  // in place of a block number: a large block
-
-template <Collector::Scope kScope>
+template <Judge::Scope kScope>
 struct ScopeTable {
-  static constexpr alloc::Bitmap kBitmap = kScope == Collector::Scope::kAll     ? alloc::kAllocated
-                                           : kScope == Collector::Scope::kYoung ? alloc::kYoung
-                                                                                : alloc::kCondemned;
+  // Of what is old; frozen objects are passed over.
+  static constexpr bool kOld = kScope == Judge::Scope::kAll || kScope == Judge::Scope::kSuspects;
+  // Whose bits say that a block may be a member; of suspects, whose bits say that it is none.
+  static constexpr alloc::Bitmap kBitmap = kScope == Judge::Scope::kAll        ? alloc::kAllocated
+                                           : kScope == Judge::Scope::kSuspects ? alloc::kCycleMark
+                                           : kScope == Judge::Scope::kYoung    ? alloc::kYoung
+                                                                               : alloc::kCondemned;
 };
 
 // Free blocks and the dead have a count of 0; both keep their bits for a while.
-template <Collector::Scope kScope>
-inline bool Collector::is_member(const loam_object *object) {
+template <Judge::Scope kScope>
+inline bool Judge::is_member(const loam_object *object) {
   if (kScope == Scope::kCondemned) return true;
   return object->refcount != 0 && (object->tag & LOAM_FLAG_CONDEMNED) == 0;
 }
 
-// visit(slab, word, bits) for each word of the scope's table with bits set; some may be no members.
-template <Collector::Scope kScope, typename Visit>
-inline void Collector::each_member_word(Visit &&visit) {
+// visit(slab, word, bits) for each word of a slab with blocks that may be members.
+template <Judge::Scope kScope, typename Visit>
+inline void Judge::each_member_word_of(size_t slab, Visit &&visit) {
   const alloc::Range &range = heap_.range();
-  const auto walk = [&](size_t slab) {
-    const alloc::Slab &entry = range.slabs[slab];
-    const uint64_t *words = range.words(ScopeTable<kScope>::kBitmap, slab);
-    const uint64_t *allocated = range.words(alloc::kAllocated, slab);
-    const uint64_t *frozen = range.words(alloc::kFrozen, slab);
-    const size_t count = (entry.block_count + 63) / 64;
-    for (size_t word = 0; word < count; ++word) {
-      uint64_t bits = words[word] & allocated[word];
-      if (kScope == Scope::kAll && frozen_ != 0) bits &= ~frozen[word];
-      if (bits != 0) visit(slab, word, bits);
-    }
-  };
-  if (kScope == Scope::kAll) {
-    for (size_t slab = 0, limit = heap_.slab_limit(); slab < limit; ++slab) {
-      if (range.tracked[slab] != 0) walk(slab);
-    }
-    return;
-  }
-  const bool is_young = kScope == Scope::kYoung;
-  alloc::SlabLink alloc::Slab::*const link =
-      is_young ? &alloc::Slab::young : &alloc::Slab::condemned;
-  size_t slab = alloc::Heap::first_listed(is_young ? heap_.young : heap_.condemned);
-  for (; slab != alloc::kNoSlab; slab = heap_.next_listed(slab, link)) {
-    if (range.tracked[slab] != 0) walk(slab);
+  const uint64_t *words = range.words(ScopeTable<kScope>::kBitmap, slab);
+  const uint64_t *allocated = range.words(alloc::kAllocated, slab);
+  const uint64_t *frozen = range.words(alloc::kFrozen, slab);
+  const bool any_frozen = ScopeTable<kScope>::kOld && frozen != 0;
+  const size_t count = (range.slabs[slab].block_count + 63) / 64;
+  for (size_t word = 0; word < count; ++word) {
+    uint64_t bits = allocated[word] & (kScope == Scope::kSuspects ? ~words[word] : words[word]);
+    if (any_frozen) bits &= ~frozen[word];
+    if (bits != 0) visit(slab, word, bits);
   }
 }
 
-template <Collector::Scope kScope, typename Visit>
-inline void Collector::each_large_member(Visit &&visit) {
+template <Judge::Scope kScope, typename Visit>
+inline void Judge::each_member_word(Visit &&visit) {
+  const alloc::Range &range = heap_.range();
+  using alloc::Slab;
+  if (kScope == Scope::kAll) {
+    for (size_t slab = 0, limit = heap_.slab_limit(); slab < limit; ++slab) {
+      if (range.tracked[slab] != 0) each_member_word_of<kScope>(slab, visit);
+    }
+    return;
+  }
+  alloc::Heap::SlabList &list = kScope == Scope::kYoung      ? heap_.young
+                                : kScope == Scope::kSuspects ? heap_.suspects
+                                                             : heap_.condemned;
+  alloc::SlabLink Slab::*const link = kScope == Scope::kYoung      ? &Slab::young
+                                      : kScope == Scope::kSuspects ? &Slab::suspects
+                                                                   : &Slab::condemned;
+  size_t slab = alloc::Heap::first_listed(list);
+  for (; slab != alloc::kNoSlab; slab = heap_.next_listed(slab, link)) {
+    if (range.tracked[slab] != 0) each_member_word_of<kScope>(slab, visit);
+  }
+}
+
+template <Judge::Scope kScope, typename Visit>
+inline void Judge::each_large_member(Visit &&visit) {
   using alloc::LargeRegistry;
-  if (kScope == Scope::kCondemned && !has_condemned_large_) return;
+  if (kScope == Scope::kCondemned && !has_condemned_large) return;
   const LargeRegistry &registry = heap_.large();
   for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
     if (kScope == Scope::kYoung && list == LargeRegistry::kOldList) continue;
     for (alloc::Large *large = registry.first(list); large != registry.end(list);
          large = large->next) {
-      if (kScope == Scope::kCondemned ? large->condemned : !large->frozen) visit(large);
+      if (kScope == Scope::kCondemned ? !large->condemned : large->condemned) continue;
+      if (ScopeTable<kScope>::kOld && large->frozen) continue;
+      if (kScope == Scope::kSuspects && large->cycle_mark) continue;
+      if (is_member<kScope>(static_cast<loam_object *>(large->block()))) visit(large);
     }
   }
 }
 
-// visit(object, block number or kNoNumber) for each member.
-template <Collector::Scope kScope, typename Visit>
-inline void Collector::each_member(Visit &&visit) {
-  const alloc::Range &range = heap_.range();
-  each_member_word<kScope>([&](size_t slab, size_t word, uint64_t bits) {
-    const size_t size = range.slabs[slab].block_size;
-    char *const base = range.slab_address(slab) + word * 64 * size;
-    const size_t first = slab * alloc::kBlocksPerStretch + word * 64;
-    for (; bits != 0; bits &= bits - 1) {
-      const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-      loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-      if (is_member<kScope>(object)) visit(object, first + at);
-    }
-  });
-  each_large_member<kScope>([&](alloc::Large *large) {
-    loam_object *object = static_cast<loam_object *>(large->block());
-    if (is_member<kScope>(object)) visit(object, kNoNumber);
-  });
-}
-
 // The large block behind an edge that leaves the range, if it belongs to this runtime and to the
 // scope.
-template <Collector::Scope kScope>
-inline alloc::Large *Collector::large_member(const alloc::LargeRegistry *registry,
-                                             loam_object *object) {
+template <Judge::Scope kScope>
+inline alloc::Large *Judge::large_member(const alloc::LargeRegistry *registry,
+                                         loam_object *object) {
   if ((object->tag & LOAM_FLAG_LARGE) == 0) return nullptr;  // another runtime's
   alloc::Large *large = alloc::Large::of(object);
   if (large->owner != registry || large->kind != alloc::Kind::kContainer) return nullptr;
-  if (kScope == Scope::kAll && large->frozen) return nullptr;
+  if (ScopeTable<kScope>::kOld && large->frozen) return nullptr;
+  if (kScope == Scope::kSuspects && large->cycle_mark) return nullptr;
   if (kScope == Scope::kYoung && !large->young) return nullptr;
   if (kScope == Scope::kCondemned && !large->condemned) return nullptr;
   return large;
 }
+
+// The tables as the passes over one scope read them.
+template <Judge::Scope kScope>
+struct Judge::View : Tables {
+  explicit View(const Judge &gc)
+      : Tables(gc.heap_.range()),
+        source(gc.heap_.range().bitmaps[ScopeTable<kScope>::kBitmap]),
+        marks(gc.heap_.range().bitmaps[alloc::kMark]),
+        frozen(gc.frozen != 0 ? gc.heap_.range().bitmaps[alloc::kFrozen] : nullptr),
+        registry(&gc.heap_.large()),
+        types(gc.types_.types) {}
+
+  // Of the block that an edge leads to within the range; kNoNumber when it is in another set.
+  size_t member_number(const loam_object *target) const {
+    const size_t number = number_of(target);
+    if (number == kNoNumber) return number;
+    if (kScope != Scope::kAll && test_bit(source, number) == (kScope == Scope::kSuspects)) {
+      return kNoNumber;
+    }
+    if (ScopeTable<kScope>::kOld && LOAM_RARELY(frozen != nullptr) && test_bit(frozen, number)) {
+      return kNoNumber;
+    }
+    return number;
+  }
+  const Type &type_of(const loam_object *object) const { return *types[type_index(object->tag)]; }
+
+  const uint64_t *source;
+  uint64_t *marks;
+  const uint64_t *frozen;  // null: nothing is
+  const alloc::LargeRegistry *registry;
+  Type *const *types;
+};
 
 }  // namespace loam::gc

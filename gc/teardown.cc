@@ -196,50 +196,11 @@ LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &ty
     zero_behind_link(object, heap_.block_bytes(object));
     object->tag = tag;  // the heap looks at its flags
     reinterpret_cast<loam_block *>(object)->next = nullptr;
-    if (frozen_ != 0) thaw(object);
+    if (judge_.frozen != 0) thaw(object);
   } else if (Large::of(object)->frozen) {
-    --frozen_;
+    --judge_.frozen;
   }
   heap_.free_object(thread_, object);
-}
-
-// The last pass of the sweep over one word of a slab.
-void Collector::free_word(char *base, size_t size, uint64_t bits) {
-  for (; bits != 0; bits &= bits - 1) {
-    const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-    loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-    free_dead(object, type_of(object));
-  }
-}
-
-// All passes of the sweep at once over one word, for objects that die without host code: an edge to
-// what was condemned leads to a condemned or, by now, a free block, and is passed over.
-void Collector::sweep_word(size_t slab, size_t word, uint64_t bits) {
-  const auto release = [this](loam_object *target) {
-    const uint32_t tag = target->tag;
-    if (tag == 0 || (tag & LOAM_FLAG_CONDEMNED) != 0) return;
-    if (static_cast<int32_t>(target->refcount) < 0 || is_foreign(target)) return;
-    LOAM_ASSERT(target->refcount != 0);  // [G-7]
-    if (--target->refcount == 0) queue_dead(target);
-  };
-  const Range &range = heap_.range();
-  const size_t size = range.slabs[slab].block_size;
-  char *const base = range.slab_address(slab) + word * 64 * size;
-  uint64_t returned = 0;
-  for (; bits != 0; bits &= bits - 1) {
-    const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-    loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-    const Type &type = type_of(object);
-    visit_edges(type, object, release);
-    if (LOAM_EXPECT((object->tag & LOAM_FLAG_OLD) == 0 && type.head_offset != 0)) {
-      push_free(object, type);  // no more than were young: that bounds the list
-    } else {
-      zero_behind_link(object, size);
-      *reinterpret_cast<loam_block *>(object) = loam_block{};
-      returned |= bits & (~bits + 1);
-    }
-  }
-  if (returned != 0) heap_.return_word(slab, word, returned);
 }
 
 LOAM_NOINLINE bool Collector::is_foreign_large(const loam_object *object) const {
@@ -251,7 +212,7 @@ LOAM_NOINLINE void Collector::thaw(loam_object *object) {
   const size_t number = range.block_number(object);
   if (!range.test(alloc::kFrozen, number)) return;
   range.clear(alloc::kFrozen, number);
-  --frozen_;
+  --judge_.frozen;
 }
 
 // Empties weak references and runs the finalizer. True when the object is to die now.

@@ -18,7 +18,7 @@ struct Type : loam_type {
   alloc::Kind kind;        // kLeaf: untracked (no references, or acyclic); kContainer
   bool unzeroed;           // LOAM_TYPE_UNZEROED
   bool has_edges;          // false: nothing to trace
-  bool has_rare_edges;     // other edges than refs
+  bool has_rest;           // edges that are no fields: items, or what trace reports
   bool simple;             // four refs at most; dies without host code; its blocks have a head
   uint16_t ref_count;      // refs[ref_count]
   uint16_t value_count;    // values[value_count]

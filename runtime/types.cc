@@ -58,8 +58,7 @@ gc::Type type_from(const loam_type_spec &spec, size_t least_size) {
   gc::Type type = {};
   type.has_edges = spec.ref_count != 0 || spec.value_count != 0 || spec.items_offset != 0 ||
                    spec.trace != nullptr;
-  type.has_rare_edges =
-      type.has_edges && (spec.ref_count == 0 || spec.value_count != 0 || spec.items_offset != 0);
+  type.has_rest = spec.items_offset != 0 || spec.trace != nullptr;
   const bool tracked = type.has_edges && (spec.flags & LOAM_TYPE_ACYCLIC) == 0;
   type.kind = tracked ? alloc::Kind::kContainer : alloc::Kind::kLeaf;
   type.unzeroed = (spec.flags & LOAM_TYPE_UNZEROED) != 0;
@@ -109,8 +108,8 @@ loam_status loam_type_register(loam_runtime *runtime, const loam_type_spec *spec
     head = is_private ? type->pool_head : heap.head_for(spec->instance_size, type->kind);
   }
   type->head_offset = static_cast<uint32_t>(head * sizeof(void *));
-  type->simple = head != LOAM_HEAD_NULL && type->ref_count <= 4 && !type->has_rare_edges &&
-                 type->finalize == nullptr && type->dispose == nullptr;
+  type->simple = head != LOAM_HEAD_NULL && type->ref_count <= 4 && type->value_count == 0 &&
+                 !type->has_rest && type->finalize == nullptr && type->dispose == nullptr;
   if (head != LOAM_HEAD_NULL) type->block_size = heap.pool(head).block_size;
   for (size_t i = 0; type->ref_count != 0 && i < 4; ++i) {
     type->first_refs[i] = type->refs[i < type->ref_count ? i : type->ref_count - 1];

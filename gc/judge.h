@@ -1,0 +1,139 @@
+// The judge: which members of a set of containers are garbage. DESIGN.md, "The judgement", has the
+// proof; judge.cc the four passes, reach.cc a shortcut through two of them, scope.h the sets.
+//
+//   judge(scope) --> sets of condemned blocks: a bitmap, a list of slabs, a count
+//
+// It calls no host code but traces and root hints, and allocates nothing.
+//
+// [G-5] While nothing is being judged, mark, grey and the counts are zero.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <loam/layout.h>
+
+#include "allocator/heap.h"
+#include "gc/hooks.h"
+#include "gc/tables.h"
+
+namespace loam::gc {
+
+// What was condemned; sweep.cc frees it.
+struct GarbageSet {
+  alloc::Bitmap bitmap;
+  alloc::Heap::SlabList *list;
+  alloc::SlabLink alloc::Slab::*link;
+  size_t *count;
+};
+
+class Judge {
+ public:
+  enum class Scope { kAll, kSuspects, kYoung, kCondemned };
+  struct Judgement {
+    size_t survivors, uncollectable, acquitted;
+  };
+  // What the running collection condemned, and what an emergency one did, perhaps inside of it.
+  enum SetName { kCondemnedSet, kEmergencySet };
+
+  Judge(alloc::Heap &heap, const TypeTable &types, const Hooks &hooks)
+      : heap_(heap), types_(types), hooks_(hooks) {}
+
+  // quiet: no host code may run for it, so that what has a finalizer to run counts as held, and the
+  // garbage goes to the emergency set. unseen: nobody will look at the condemned before they are
+  // gone, so that they need no flag. kCondemned acquits members of the condemned set.
+  template <Scope kScope>
+  Judgement judge(bool quiet, bool unseen);
+  GarbageSet garbage_set(SetName name);
+
+  size_t frozen = 0;     // objects
+  size_t condemned = 0;  // members of the set
+  size_t emergency_condemned = 0;
+  bool has_condemned_large = false;
+  bool kept_finalizable = false;  // some were kept only because their finalizers have not run
+  bool leads_out = false;         // there may be edges from the garbage to what is none
+
+ private:
+  static constexpr size_t kMarkStack = 1024;
+  static constexpr size_t kRememberedRoots = 1024;
+
+  // What counting came across.
+  struct EdgeTally {
+    bool overflowed = false;  // a byte of counts
+    bool leads_out = false;   // an edge to what is no member
+    EdgeTally &operator|=(const EdgeTally &other) {
+      overflowed |= other.overflowed;
+      leads_out |= other.leads_out;
+      return *this;
+    }
+  };
+
+  // scope.h
+  template <Scope kScope>
+  struct View;
+  template <Scope kScope>
+  static bool is_member(const loam_object *object);
+  template <Scope kScope, typename Visit>
+  void each_member_word_of(size_t slab, Visit &&visit);
+  template <Scope kScope, typename Visit>
+  void each_member_word(Visit &&visit);
+  template <Scope kScope, typename Visit>
+  void each_large_member(Visit &&visit);
+  template <Scope kScope>
+  static alloc::Large *large_member(const alloc::LargeRegistry *registry, loam_object *object);
+
+  // reach.cc
+  struct Reach;
+  void count_more(size_t number);
+  void reach_rest(loam_object *object, size_t cursor);
+  bool recall_roots(const View<Scope::kAll> &view);
+  bool is_remembered(const View<Scope::kAll> &view, const loam_object *object) const;
+  void reach_from_memory();
+  void check_memory();
+
+  // judge.cc
+  template <Scope kScope>
+  static void count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally);
+  template <Scope kScope>
+  EdgeTally count_rest(loam_object *object);
+  template <Scope kScope>
+  EdgeTally count_word(View<kScope> view, size_t slab, size_t word, uint64_t bits);
+  template <Scope kScope>
+  void count_edges();
+  void mark_from_hints(bool quiet);
+  template <Scope kScope>
+  Judgement mark_from_roots(bool quiet);
+  bool is_root(const loam_object *object, uint32_t inner, bool quiet, Judgement &tally);
+  template <Scope kScope>
+  uint64_t roots_of_word(const View<kScope> &view, size_t slab, size_t word, uint64_t bits,
+                         bool quiet, Judgement &tally);
+  template <Scope kScope>
+  static bool mark_edge(const View<kScope> &view, loam_object *target);
+  template <Scope kScope>
+  void mark_rest(loam_object *object);
+  template <Scope kScope>
+  void mark_from(View<kScope> view, loam_object *member);
+  void make_grey(loam_object *object);
+  bool load_grey();
+  template <Scope kScope>
+  void settle(bool quiet, Judgement &tally);
+  void clear_counts(size_t first_number);
+  template <Scope kScope>
+  void settle_word(bool quiet, size_t slab, size_t word, uint64_t changed, Judgement &tally);
+  template <Scope kScope>
+  void settle_large(bool quiet, alloc::Large *large, Judgement &tally);
+  void report_over_reported(const loam_object *object, uint32_t inner);
+  const Type &type_of(const loam_object *object) const { return types_.of(object); }
+
+  alloc::Heap &heap_;
+  const TypeTable &types_;
+  const Hooks &hooks_;
+  bool unseen_ = false;
+  EdgeTally edge_tally_;
+  size_t mark_depth_ = 0;
+  alloc::Large *grey_large_ = nullptr;
+  loam_object *mark_stack_[kMarkStack];
+  size_t remembered_count_ = 0;
+  loam_object *remembered_roots_[kRememberedRoots];  // of the last full collection; may be gone
+};
+
+}  // namespace loam::gc

@@ -1,0 +1,124 @@
+// The collector's tables as its loops read them: hoisted into locals, because a store through
+// uint8_t may alias any member.
+//
+//   object --> block number --> a bit in a bitmap, a byte in counts, a byte in refcounts
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <cstring>
+
+#include "allocator/base/check.h"
+#include "allocator/range.h"
+#include "gc/type.h"
+
+namespace loam::gc {
+
+constexpr size_t kNoNumber = SIZE_MAX;          // in place of a block number: none in the range
+constexpr uint8_t kCountContinues = UINT8_MAX;  // a byte of counts: the rest is in overflow_counts
+constexpr uint8_t kManyReferences = UINT8_MAX;  // a byte of refcounts: at least so many
+
+struct Tables {
+  explicit Tables(const alloc::Range &range)
+      : base(range.base()),
+        bytes(range.bytes()),
+        tracked(range.tracked),
+        counts(range.counts),
+        overflow(range.overflow_counts),
+        refcounts(range.refcounts) {}
+
+  bool in_range(const void *object) const {
+    return reinterpret_cast<uintptr_t>(object) - base < bytes;
+  }
+  // Of an object in the range; kNoNumber when its slab holds no containers.
+  size_t number_of(const void *object) const {
+    const size_t offset = reinterpret_cast<uintptr_t>(object) - base;
+    const size_t slab = offset >> alloc::kSlabShift;
+    const uint32_t reciprocal = tracked[slab];
+    if (reciprocal == 0) return kNoNumber;
+    return slab * alloc::kBlocksPerStretch +
+           alloc::block_index(offset & (alloc::kSlabBytes - 1), reciprocal);
+  }
+  // Counts an edge to the block; true when the byte is full.
+  bool count(size_t number) const {
+    const uint8_t before = counts[number];
+    if (LOAM_EXPECT(before != kCountContinues)) {
+      counts[number] = static_cast<uint8_t>(before + 1);
+      return false;
+    }
+    ++overflow[number];
+    return true;
+  }
+  uint32_t inner_edges(size_t number) const {
+    const uint8_t count = counts[number];
+    return count != kCountContinues ? count : count + overflow[number];
+  }
+
+  uintptr_t base;
+  size_t bytes;
+  const uint32_t *tracked;
+  uint8_t *counts;
+  uint32_t *overflow;
+  uint8_t *refcounts;
+};
+
+inline bool test_bit(const uint64_t *bitmap, size_t number) {
+  return ((bitmap[number >> 6] >> (number & 63)) & 1) != 0;
+}
+
+// Eight bytes as eight bits: set where the byte is not zero. (Warren, Hacker's Delight, 6-1.)
+inline uint64_t bits_of_bytes(uint64_t bytes) {
+  constexpr uint64_t kLowBits = 0x7F7F7F7F7F7F7F7F;
+  const uint64_t high = (((bytes & kLowBits) + kLowBits) | bytes) & ~kLowBits;
+  return (high * 0x0002040810204081) >> 56;
+}
+
+// The high bit of each byte of `left` that is less than its byte of `right`. (The same, 2-12.)
+inline uint64_t high_where_less(uint64_t left, uint64_t right) {
+  constexpr uint64_t kHighBits = 0x8080808080808080;
+  const uint64_t difference = (left | kHighBits) - (right & ~kHighBits);
+  return ((~left & right) | (~(left ^ right) & ~difference)) & kHighBits;
+}
+
+inline uint64_t nonzero_bytes(const uint8_t *bytes) {
+  uint64_t bits = 0;
+  for (unsigned at = 0; at < 64; at += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, bytes + at, sizeof eight);
+    bits |= bits_of_bytes(eight) << at;
+  }
+  return bits;
+}
+
+inline bool all_zero(const uint8_t *bytes) {
+  uint64_t any = 0;
+  for (unsigned at = 0; at < 64; at += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, bytes + at, sizeof eight);
+    any |= eight;
+  }
+  return any == 0;
+}
+
+// One word of blocks, from their bytes.
+struct WordOfCounts {
+  uint64_t members;  // refcount byte not zero
+  uint64_t differ;   // it is not the count byte
+  uint64_t fewer;    // it is less than the count byte
+  uint64_t full;     // one of them is full: the bytes alone do not tell
+
+  WordOfCounts(const Tables &tables, size_t first_number)
+      : members(0), differ(0), fewer(0), full(0) {
+    for (unsigned at = 0; at < 64; at += 8) {
+      uint64_t refs, counts;
+      std::memcpy(&refs, tables.refcounts + first_number + at, sizeof refs);
+      std::memcpy(&counts, tables.counts + first_number + at, sizeof counts);
+      members |= bits_of_bytes(refs) << at;
+      differ |= bits_of_bytes(refs ^ counts) << at;
+      fewer |= bits_of_bytes(high_where_less(refs, counts)) << at;
+      full |= (~(bits_of_bytes(~refs) & bits_of_bytes(~counts)) & 0xFF) << at;
+    }
+  }
+};
+
+}  // namespace loam::gc
