@@ -1,6 +1,7 @@
 // How much memory does a 32-byte node take, and a fresh runtime?
 #include <memory>
 
+#include "resident.h"
 #include "support.h"
 
 namespace {
@@ -11,27 +12,9 @@ using bench::Node;
 constexpr size_t kNodes = 10000000;
 constexpr size_t kRuntimes = 32;
 
-// smaps_rollup, because the kernel's quick figures lag by some pages per core.
-size_t resident_bytes() {
-  std::FILE *file = std::fopen("/proc/self/smaps_rollup", "r");
-  bench::require(file != nullptr, "reading /proc/self/smaps_rollup");
-  char line[256];
-  size_t kilobytes = 0;
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::sscanf(line, "Rss: %zu kB", &kilobytes) == 1) break;
-  }
-  std::fclose(file);
-  bench::require(kilobytes != 0, "finding Rss");
-  return kilobytes * 1024;
-}
-
-double growth_since(size_t before) {
-  return static_cast<double>(resident_bytes()) - static_cast<double>(before);
-}
-
 void node(benchmark::State &state) {
   for (auto _ : state) {
-    size_t before = resident_bytes();
+    const size_t before_bytes = bench::resident_bytes();
     Host host;
     const loam_type *type = bench::node_type(host);
     loam_collect_disable(host.thread());
@@ -41,9 +24,9 @@ void node(benchmark::State &state) {
       next->left = head;  // takes over the reference to the head
       head = next;
     }
-    state.counters["resident/node"] = growth_since(before) / static_cast<double>(kNodes);
+    state.counters["bytes per node"] = bench::growth_per(before_bytes, kNodes);
     bench::require(loam_collect(host.thread()) == 0, "collecting a live chain");
-    state.counters["after a collection"] = growth_since(before) / static_cast<double>(kNodes);
+    state.counters["after a collection"] = bench::growth_per(before_bytes, kNodes);
     loam_stats stats{};
     bench::require(loam_stats_get(host.runtime(), &stats) == LOAM_OK, "loam_stats_get");
     state.counters["metadata %"] = 100.0 * static_cast<double>(stats.metadata_bytes) /
@@ -55,15 +38,18 @@ void node(benchmark::State &state) {
 void fresh_runtime(benchmark::State &state) {
   { Host warm; }  // code pages and mimalloc's first segment belong to no runtime
   for (auto _ : state) {
-    size_t before = resident_bytes();
+    const size_t before_bytes = bench::resident_bytes();
     std::vector<std::unique_ptr<Host>> hosts;
     for (size_t i = 0; i < kRuntimes; ++i) hosts.push_back(std::make_unique<Host>());
-    state.counters["resident KiB"] = growth_since(before) / static_cast<double>(kRuntimes) / 1024;
+    state.counters["bytes"] = bench::growth_per(before_bytes, kRuntimes);
   }
 }
 
-BENCHMARK(node)->Name("10M nodes of 32 B")->Iterations(1)->Unit(benchmark::kMillisecond);
-BENCHMARK(fresh_runtime)->Name("a fresh runtime")->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(node)->Name("Objects: 10M nodes of 32 B")->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(fresh_runtime)
+    ->Name("Objects: a fresh runtime")
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

@@ -21,15 +21,16 @@ void new_drop(benchmark::State &state, Host &host, const loam_type *type) {
   bench::per_operation(state, kPairs);
 }
 
-void leaf(benchmark::State &state) {
+void leaf(benchmark::State &state, size_t bytes) {
   Host host;
-  new_drop(state, host, host.type("leaf", static_cast<size_t>(state.range(0))));
+  new_drop(state, host, host.type("leaf", bytes));
 }
 
-void leaf_no_inline(benchmark::State &state) {
+void leaf_no_inline(benchmark::State &state, size_t bytes) {
   Host host;
-  const loam_type *type = host.type("leaf", static_cast<size_t>(state.range(0)));
+  const loam_type *type = host.type("leaf", bytes);
   for (auto _ : state) bench::new_drop_no_inline(host.thread(), type, kPairs);
+  state.SetLabel("loam-calls");
   bench::per_operation(state, kPairs);
 }
 
@@ -53,12 +54,13 @@ void container_no_inline(benchmark::State &state) {
   Host host;
   const loam_type *type = bench::node_type(host);
   for (auto _ : state) bench::new_drop_no_inline(host.thread(), type, kPairs);
+  state.SetLabel("loam-calls");
   bench::per_operation(state, kPairs);
 }
 
 void batch(benchmark::State &state) {
   Host host;
-  const loam_type *type = host.type("leaf", static_cast<size_t>(state.range(0)));
+  const loam_type *type = host.type("leaf", 48);
   std::vector<loam_object *> objects(kBatch);
   for (auto _ : state) {
     for (loam_object *&object : objects) {
@@ -69,13 +71,15 @@ void batch(benchmark::State &state) {
   bench::per_operation(state, kBatch);
 }
 
-BENCHMARK(leaf)->Name("new+drop leaf")->Arg(16)->Arg(48);
-BENCHMARK(leaf_no_inline)->Name("new+drop leaf, LOAM_NO_INLINE")->Arg(16)->Arg(48);
-BENCHMARK(private_pool)->Name("new+drop leaf of a private pool");
-BENCHMARK(acyclic)->Name("new+drop acyclic node");
-BENCHMARK(container)->Name("new+drop container");
-BENCHMARK(container_no_inline)->Name("new+drop container, LOAM_NO_INLINE");
-BENCHMARK(batch)->Name("10,000 leaves, then drop all")->Arg(48);
+BENCHMARK_CAPTURE(leaf, 16, 16)->Name("Objects: new and drop a leaf of 16 B");
+BENCHMARK_CAPTURE(leaf_no_inline, 16, 16)->Name("Objects: new and drop a leaf of 16 B");
+BENCHMARK_CAPTURE(leaf, 48, 48)->Name("Objects: new and drop a leaf of 48 B");
+BENCHMARK_CAPTURE(leaf_no_inline, 48, 48)->Name("Objects: new and drop a leaf of 48 B");
+BENCHMARK(private_pool)->Name("Objects: new and drop a leaf of a private pool, 16 B");
+BENCHMARK(acyclic)->Name("Objects: new and drop an acyclic node of 32 B");
+BENCHMARK(container)->Name("Objects: new and drop a node of 32 B");
+BENCHMARK(container_no_inline)->Name("Objects: new and drop a node of 32 B");
+BENCHMARK(batch)->Name("Objects: 10,000 leaves of 48 B, then drop all");
 
 }  // namespace
 

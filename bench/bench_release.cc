@@ -34,10 +34,9 @@ void release_chain(benchmark::State &state) {
   bench::per_operation(state, kChainNodes);
 }
 
-void release_tree(benchmark::State &state) {
+void release_tree(benchmark::State &state, Order order) {
   Host host;
   const loam_type *type = bench::node_type(host);
-  Order order = state.range(0) == 0 ? Order::kAllocation : Order::kRandom;
   loam_collect_disable(host.thread());
   for (auto _ : state) {
     state.PauseTiming();
@@ -48,17 +47,13 @@ void release_tree(benchmark::State &state) {
   bench::per_operation(state, kTreeNodes);
 }
 
-BENCHMARK(release_chain)
-    ->Name("release a 3M chain by its head")
-    ->Iterations(5)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(release_tree)
-    ->Name("release a 5M tree by its root")
-    ->ArgName("shuffled")
-    ->Arg(0)
-    ->Arg(1)
-    ->Iterations(5)
-    ->Unit(benchmark::kMillisecond);
+BENCHMARK(release_chain)->Name("Objects: release a 3M chain by its head")->Iterations(1);
+BENCHMARK_CAPTURE(release_tree, ordered, Order::kAllocation)
+    ->Name("Objects: release a 5M tree by its root, linked in order")
+    ->Iterations(1);
+BENCHMARK_CAPTURE(release_tree, shuffled, Order::kRandom)
+    ->Name("Objects: release a 5M tree by its root, linked at random")
+    ->Iterations(1);
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// The loops of bench_objects.cc and bench_blocks.cc, compiled against the exported functions.
+// The loop of bench_objects.cc, compiled against the exported functions.
 #define LOAM_NO_INLINE
 #include "no_inline.h"
 
@@ -14,23 +14,5 @@ void new_drop_no_inline(loam_thread *thread, const loam_type *type, size_t count
     loam_decref(thread, object);
   }
 }
-
-void malloc_free_no_inline(loam_thread *thread, size_t bytes, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    void *block = loam_malloc(thread, bytes);
-    benchmark::DoNotOptimize(block);
-    loam_free(thread, block);
-  }
-}
-
-void fill_and_free_no_inline(loam_thread *thread, size_t bytes, void **slots, size_t count) {
-  for (size_t i = 0; i < count; ++i) slots[i] = loam_malloc(thread, bytes);
-  benchmark::ClobberMemory();
-  for (size_t i = 0; i < count; ++i) loam_free(thread, slots[i]);
-}
-
-void *malloc_no_inline(loam_thread *thread, size_t bytes) { return loam_malloc(thread, bytes); }
-
-void free_no_inline(loam_thread *thread, void *block) { loam_free(thread, block); }
 
 }  // namespace bench

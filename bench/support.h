@@ -1,32 +1,19 @@
-// What every benchmark shares: a runtime, the 32-byte tree node, the mimalloc reference, and a main
-// that ends in one table: nanoseconds per operation, and their ratio to mimalloc in the same run,
-// at the same work or else at mi_malloc + mi_free of 48 bytes.
-//
-// A benchmark reports through per_operation(); rows without that counter stay out of the table.
+// What every benchmark of Loam itself shares: a runtime, and the 32-byte tree node.
 #ifndef LOAM_BENCH_SUPPORT_H
 #define LOAM_BENCH_SUPPORT_H
 
 #include <benchmark/benchmark.h>
 #include <loam/loam.h>
-#include <mimalloc.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <numeric>
 #include <random>
-#include <string>
 #include <utility>
 #include <vector>
 
-namespace bench {
+#include "rows.h"
 
-inline void require(bool holds, const char *what) {
-  if (holds) return;
-  std::fprintf(stderr, "bench: %s failed\n", what);
-  std::exit(1);
-}
+namespace bench {
 
 // A runtime for one benchmark, and the types it asks for.
 class Host {
@@ -107,85 +94,9 @@ inline Node *new_tree(Host &host, const loam_type *type, size_t count, Order ord
   return nodes[0];
 }
 
-// Seconds per operation, when one iteration does `operations` of them.
-inline void per_operation(benchmark::State &state, size_t operations) {
-  using benchmark::Counter;
-  double total = static_cast<double>(operations) * static_cast<double>(state.iterations());
-  state.counters["per_op"] = Counter(total, Counter::kIsRate | Counter::kInvert);
-}
-
-inline constexpr const char *kReferenceName = "mi_malloc+mi_free 48 B";
-inline constexpr size_t kReferenceBytes = 48;
 inline constexpr size_t kPairs = 1000;  // allocations and frees in one iteration
 
-inline void reference(benchmark::State &state) {
-  for (auto _ : state) {
-    for (size_t i = 0; i < kPairs; ++i) {
-      void *block = mi_malloc(kReferenceBytes);
-      benchmark::DoNotOptimize(block);
-      mi_free(block);
-    }
-  }
-  per_operation(state, kPairs);
-}
-
-// The console reporter, and the table behind it.
-class TableReporter : public benchmark::ConsoleReporter {
- public:
-  TableReporter() : ConsoleReporter(OO_Tabular) {}
-
-  void ReportRuns(const std::vector<Run> &runs) override {
-    ConsoleReporter::ReportRuns(runs);
-    for (const Run &run : runs) {
-      auto counter = run.counters.find("per_op");
-      if (run.error_occurred || counter == run.counters.end()) continue;
-      if (run.run_type != Run::RT_Iteration) continue;
-      rows_.push_back({run.benchmark_name(), counter->second.value * 1e9});
-    }
-  }
-
-  void Finalize() override {
-    ConsoleReporter::Finalize();
-    std::printf("\n%-56s %10s %10s\n", "", "ns per op", "x mimalloc");
-    for (const Row &row : rows_) {
-      std::printf("%-56s %10.2f", row.name.c_str(), row.ns);
-      double peer_ns = peer_of(row);
-      if (peer_ns > 0) std::printf(" %10.2f", row.ns / peer_ns);
-      std::printf("\n");
-    }
-  }
-
- private:
-  struct Row {
-    std::string name;
-    double ns;
-  };
-
-  double ns_of(const std::string &name) const {
-    for (const Row &row : rows_) {
-      if (row.name == name) return row.ns;
-    }
-    return 0;
-  }
-
-  // "work" and "work, variant" are compared with "work, mimalloc" where there is such a row.
-  double peer_of(const Row &row) const {
-    double same_work_ns = ns_of(row.name.substr(0, row.name.find(", ")) + ", mimalloc");
-    return same_work_ns > 0 ? same_work_ns : ns_of(kReferenceName);
-  }
-
-  std::vector<Row> rows_;
-};
-
-inline int run(int argc, char **argv) {
-  benchmark::RegisterBenchmark(kReferenceName, reference);
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  TableReporter reporter;
-  benchmark::RunSpecifiedBenchmarks(&reporter);
-  benchmark::Shutdown();
-  return 0;
-}
+inline int run(int argc, char **argv) { return run(argc, argv, "loam"); }
 
 }  // namespace bench
 

@@ -8,6 +8,7 @@
 //   void *reallocate(void *, size_t)
 //   void release(void *)
 //   void release_sized(void *, size_t)          with the size that was asked for
+//   void trim()                                 gives the OS what the allocator has to spare
 // and here is peer::kName. All of it is for one thread.
 #ifndef LOAM_BENCH_PEERS_PEER_H
 #define LOAM_BENCH_PEERS_PEER_H

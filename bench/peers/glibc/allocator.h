@@ -2,6 +2,8 @@
 #ifndef LOAM_BENCH_PEERS_ALLOCATOR_H
 #define LOAM_BENCH_PEERS_ALLOCATOR_H
 
+#include <malloc.h>
+
 #include <cstdlib>
 
 #include "../peer.h"
@@ -14,6 +16,7 @@ inline void *allocate(size_t bytes) { return std::malloc(bytes); }
 inline void *reallocate(void *block, size_t bytes) { return std::realloc(block, bytes); }
 inline void release(void *block) { std::free(block); }
 inline void release_sized(void *block, size_t) { std::free(block); }
+inline void trim() { malloc_trim(0); }
 
 }  // namespace peer
 

@@ -14,6 +14,13 @@ inline void *allocate(size_t bytes) { return malloc(bytes); }
 inline void *reallocate(void *block, size_t bytes) { return realloc(block, bytes); }
 inline void release(void *block) { free(block); }
 inline void release_sized(void *block, size_t bytes) { sdallocx(block, bytes, 0); }
+// MALLCTL_ARENAS_ALL, spelt out.
+inline constexpr const char *kPurgeAllArenas = "arena.4096.purge";
+
+inline void trim() {
+  mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+  mallctl(kPurgeAllArenas, nullptr, nullptr, nullptr, 0);
+}
 
 }  // namespace peer
 

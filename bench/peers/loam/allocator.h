@@ -22,6 +22,7 @@ inline void *allocate(size_t bytes) { return loam_malloc(thread, bytes); }
 inline void *reallocate(void *block, size_t bytes) { return loam_realloc(thread, block, bytes); }
 inline void release(void *block) { loam_free(thread, block); }
 inline void release_sized(void *block, size_t bytes) { loam_free_sized(thread, block, bytes); }
+inline void trim() { loam_trim(thread); }
 
 }  // namespace peer
 

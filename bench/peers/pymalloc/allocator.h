@@ -3,6 +3,7 @@
 #define LOAM_BENCH_PEERS_ALLOCATOR_H
 
 #include <Python.h>
+#include <malloc.h>
 
 #include "../peer.h"
 
@@ -24,6 +25,7 @@ inline void *allocate(size_t bytes) { return PyObject_Malloc(bytes); }
 inline void *reallocate(void *block, size_t bytes) { return PyObject_Realloc(block, bytes); }
 inline void release(void *block) { PyObject_Free(block); }
 inline void release_sized(void *block, size_t) { PyObject_Free(block); }
+inline void trim() { malloc_trim(0); }  // arenas that empty go back by themselves
 
 }  // namespace peer
 
