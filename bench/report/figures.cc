@@ -1,0 +1,148 @@
+#include "figures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+namespace report {
+
+namespace {
+
+bool starts_with(const std::string &text, const std::string &start) {
+  return text.compare(0, start.size(), start) == 0;
+}
+
+std::vector<std::string> split(const std::string &line, char separator) {
+  std::vector<std::string> fields;
+  size_t start = 0;
+  for (size_t end; (end = line.find(separator, start)) != std::string::npos; start = end + 1) {
+    fields.push_back(line.substr(start, end - start));
+  }
+  fields.push_back(line.substr(start));
+  return fields;
+}
+
+template <typename T, typename Matches>
+T &find_or_add(std::vector<T> &items, Matches matches, const T &fresh) {
+  auto found = std::find_if(items.begin(), items.end(), matches);
+  if (found != items.end()) return *found;
+  items.push_back(fresh);
+  return items.back();
+}
+
+}  // namespace
+
+bool parse_row(const std::string &line, Row *row) {
+  const std::vector<std::string> fields = split(line, '\t');
+  if (fields.size() != 6 || fields[0] != "row") return false;
+  char *end = nullptr;
+  row->value = std::strtod(fields[5].c_str(), &end);
+  if (end == fields[5].c_str() || *end != '\0' || !std::isfinite(row->value)) return false;
+  row->group = fields[1];
+  row->pattern = fields[2];
+  row->peer = fields[3];
+  row->unit = fields[4];
+  return true;
+}
+
+double Samples::least() const { return *std::min_element(values.begin(), values.end()); }
+double Samples::most() const { return *std::max_element(values.begin(), values.end()); }
+
+double Samples::median() const {
+  std::vector<double> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  const size_t middle = sorted.size() / 2;
+  if (sorted.size() % 2 == 1) return sorted[middle];
+  return (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+bool is_loam(const std::string &peer) { return starts_with(peer, "loam"); }
+
+bool Figure::is_memory() const { return starts_with(unit, "bytes"); }
+
+const Samples *Figure::of(const std::string &peer) const {
+  for (const Samples &samples : peers) {
+    if (samples.peer == peer) return &samples;
+  }
+  return nullptr;
+}
+
+const Samples *Figure::best_other() const {
+  const Samples *best = nullptr;
+  for (const Samples &samples : peers) {
+    if (is_loam(samples.peer)) continue;
+    if (best == nullptr || samples.median() < best->median()) best = &samples;
+  }
+  return best;
+}
+
+double Figure::ratio(const std::string &peer) const {
+  const Samples *mine = of(peer), *best = best_other();
+  // A growth of memory may come out as nothing, or as less; that compares with nothing.
+  if (mine == nullptr || best == nullptr || best->median() <= 0 || mine->median() <= 0) return 0;
+  return mine->median() / best->median();
+}
+
+void Figures::add(const Row &row) {
+  Group &group = find_or_add(
+      groups_, [&](const Group &candidate) { return candidate.name == row.group; },
+      Group{row.group, {}});
+  Figure &figure = find_or_add(
+      group.figures,
+      [&](const Figure &candidate) {
+        return candidate.pattern == row.pattern && candidate.unit == row.unit;
+      },
+      Figure{row.pattern, row.unit, {}});
+  Samples &samples = find_or_add(
+      figure.peers, [&](const Samples &candidate) { return candidate.peer == row.peer; },
+      Samples{row.peer, row.command, {}});
+  samples.values.push_back(row.value);
+}
+
+Summary summarize(const std::vector<Group> &groups, Kind kind) {
+  Summary summary;
+  double log_sum = 0;
+  for (const Group &group : groups) {
+    for (const Figure &figure : group.figures) {
+      const double ratio = figure.ratio("loam");
+      if (figure.is_memory() != (kind == Kind::kMemory) || ratio <= 0) continue;
+      summary.least = summary.compared == 0 ? ratio : std::min(summary.least, ratio);
+      summary.most = std::max(summary.most, ratio);
+      ++summary.compared;
+      if (ratio < 1) ++summary.ahead;
+      log_sum += std::log(ratio);
+    }
+  }
+  if (summary.compared > 0) summary.mean_ratio = std::exp(log_sum / summary.compared);
+  return summary;
+}
+
+Scale scale_of(const Figure &figure) {
+  double most = 0;
+  for (const Samples &samples : figure.peers) most = std::max(most, samples.median());
+  const auto scaled = [&](const char *from, double divisor, const char *to) {
+    return Scale{divisor, to + figure.unit.substr(std::string(from).size())};
+  };
+  if (starts_with(figure.unit, "bytes")) {
+    if (most >= 10.0 * (1 << 20)) return scaled("bytes", 1 << 20, "MiB");
+    if (most >= 10.0 * (1 << 10)) return scaled("bytes", 1 << 10, "KiB");
+  } else if (starts_with(figure.unit, "ns")) {
+    if (most >= 1e7) return scaled("ns", 1e6, "ms");
+    if (most >= 1e4) return scaled("ns", 1e3, "µs");
+  }
+  return {1, figure.unit};
+}
+
+std::string number(double value) {
+  const double size = std::fabs(value);
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", size < 9.995 ? 2 : size < 99.95 ? 1 : 0, value);
+  std::string digits = text;
+  if (size < 999.5) return digits;
+  const size_t first = digits[0] == '-' ? 1 : 0;
+  for (size_t at = digits.size(); at > first + 3;) digits.insert(at -= 3, ",");
+  return digits;
+}
+
+}  // namespace report

@@ -1,0 +1,82 @@
+// Rows, sorted into figures: for each group and pattern, what every peer needed.
+//
+// [least, median, most] over the samples stand for a peer; peers are compared by medians. Peers
+// whose names start with "loam" are Loam (called inline, called as exported functions); all others
+// are what it is compared with.
+#ifndef LOAM_BENCH_REPORT_FIGURES_H
+#define LOAM_BENCH_REPORT_FIGURES_H
+
+#include <string>
+#include <vector>
+
+namespace report {
+
+struct Row {
+  std::string group, pattern, peer, unit;
+  double value;
+  std::string command;  // that printed it, as a shell would take it
+};
+
+// The row in a line of a program's output; false for every other line. Leaves the command alone.
+bool parse_row(const std::string &line, Row *row);
+
+struct Samples {
+  std::string peer, command;
+  std::vector<double> values;
+
+  double least() const;
+  double median() const;
+  double most() const;
+};
+
+bool is_loam(const std::string &peer);
+
+struct Figure {
+  std::string pattern, unit;
+  std::vector<Samples> peers;
+
+  bool is_memory() const;
+  const Samples *of(const std::string &peer) const;  // NULL: it did not take part
+  const Samples *best_other() const;                 // the least median that is not Loam's
+  // The median of `peer` over that of the best other; 0 where one of them did not take part.
+  double ratio(const std::string &peer) const;
+};
+
+struct Group {
+  std::string name;
+  std::vector<Figure> figures;
+};
+
+// What a reader should take away from figures of one kind, of those that compare.
+struct Summary {
+  int compared = 0;
+  int ahead = 0;               // ratios below 1
+  double mean_ratio = 0;       // geometric
+  double least = 0, most = 0;  // ratios
+};
+
+class Figures {
+ public:
+  void add(const Row &row);
+  const std::vector<Group> &groups() const { return groups_; }
+
+ private:
+  std::vector<Group> groups_;  // in the order of their first rows
+};
+
+enum class Kind { kTime, kMemory };
+
+Summary summarize(const std::vector<Group> &groups, Kind kind);
+
+// A unit in which the greatest value of a figure reads well: "ns" may turn into "µs per node".
+struct Scale {
+  double divisor;
+  std::string unit;
+};
+Scale scale_of(const Figure &figure);
+
+std::string number(double value);  // three significant digits or more: 0.75, 12.3, 4,567
+
+}  // namespace report
+
+#endif

@@ -1,0 +1,22 @@
+// The results for people: a table of ratios for the terminal, and a page that needs nothing else.
+#ifndef LOAM_BENCH_REPORT_PAGE_H
+#define LOAM_BENCH_REPORT_PAGE_H
+
+#include <string>
+#include <vector>
+
+#include "figures.h"
+
+namespace report {
+
+// Where, when and how the figures were taken.
+struct Setting {
+  std::string machine, date, how;
+};
+
+std::string ratio_table(const std::vector<Group> &groups);
+std::string html_page(const std::vector<Group> &groups, const Setting &setting);
+
+}  // namespace report
+
+#endif
