@@ -24,7 +24,7 @@ void churn(benchmark::State &state) {
   for (auto _ : state) {
     for (size_t i = 0; i < kCycles; ++i) make_cycle(host.thread(), type);
   }
-  bench::per_operation(state, 2 * kCycles);
+  bench::per_operation(state, 2 * kCycles, "ns per object");
 }
 
 // The same beside a heap that stays: a young collection must not pay for it.
@@ -38,7 +38,7 @@ void churn_beside_live(benchmark::State &state) {
     for (size_t i = 0; i < kCycles; ++i) make_cycle(host.thread(), type);
   }
   benchmark::DoNotOptimize(root);
-  bench::per_operation(state, 2 * kCycles);
+  bench::per_operation(state, 2 * kCycles, "ns per object");
 }
 
 BENCHMARK(churn)->Name("Collector: make and drop a two-object cycle");

@@ -23,7 +23,7 @@ void live_tree(benchmark::State &state, size_t count, Order order) {
   Node *root = settled_tree(host, bench::node_type(host), count, order);
   for (auto _ : state) bench::require(loam_collect(host.thread()) == 0, "collecting a live tree");
   benchmark::DoNotOptimize(root);
-  bench::per_operation(state, count);
+  bench::per_operation(state, count, "ns per node");
 }
 
 void garbage_tree(benchmark::State &state, size_t count, Order order) {
@@ -36,7 +36,7 @@ void garbage_tree(benchmark::State &state, size_t count, Order order) {
     state.ResumeTiming();
     bench::require(loam_collect(host.thread()) == count, "collecting a garbage tree");
   }
-  bench::per_operation(state, count);
+  bench::per_operation(state, count, "ns per node");
 }
 
 struct Work {

@@ -18,7 +18,7 @@ void new_drop(benchmark::State &state, Host &host, const loam_type *type) {
       loam_decref(thread, object);
     }
   }
-  bench::per_operation(state, kPairs);
+  bench::per_operation(state, kPairs, "ns per object");
 }
 
 void leaf(benchmark::State &state, size_t bytes) {
@@ -31,7 +31,7 @@ void leaf_no_inline(benchmark::State &state, size_t bytes) {
   const loam_type *type = host.type("leaf", bytes);
   for (auto _ : state) bench::new_drop_no_inline(host.thread(), type, kPairs);
   state.SetLabel("loam-calls");
-  bench::per_operation(state, kPairs);
+  bench::per_operation(state, kPairs, "ns per object");
 }
 
 void acyclic(benchmark::State &state) {
@@ -55,7 +55,7 @@ void container_no_inline(benchmark::State &state) {
   const loam_type *type = bench::node_type(host);
   for (auto _ : state) bench::new_drop_no_inline(host.thread(), type, kPairs);
   state.SetLabel("loam-calls");
-  bench::per_operation(state, kPairs);
+  bench::per_operation(state, kPairs, "ns per object");
 }
 
 void batch(benchmark::State &state) {
@@ -68,7 +68,7 @@ void batch(benchmark::State &state) {
     }
     for (loam_object *object : objects) loam_decref(host.thread(), object);
   }
-  bench::per_operation(state, kBatch);
+  bench::per_operation(state, kBatch, "ns per object");
 }
 
 BENCHMARK_CAPTURE(leaf, 16, 16)->Name("Objects: new and drop a leaf of 16 B");

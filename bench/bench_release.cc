@@ -31,7 +31,7 @@ void release_chain(benchmark::State &state) {
     state.ResumeTiming();
     loam_decref(host.thread(), &head->base);
   }
-  bench::per_operation(state, kChainNodes);
+  bench::per_operation(state, kChainNodes, "ns per node");
 }
 
 void release_tree(benchmark::State &state, Order order) {
@@ -44,7 +44,7 @@ void release_tree(benchmark::State &state, Order order) {
     state.ResumeTiming();
     loam_decref(host.thread(), &root->base);
   }
-  bench::per_operation(state, kTreeNodes);
+  bench::per_operation(state, kTreeNodes, "ns per node");
 }
 
 BENCHMARK(release_chain)->Name("Objects: release a 3M chain by its head")->Iterations(1);

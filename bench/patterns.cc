@@ -70,7 +70,7 @@ void free_at_once(State &state, size_t bytes) {
   for (auto _ : state) {
     for (size_t i = 0; i < kPairs; ++i) peer::release(take(bytes));
   }
-  per_operation(state, kPairs);
+  per_operation(state, kPairs, "ns per pair");
 }
 
 BENCHMARK_CAPTURE(free_at_once, 16, 16)->Name("Small blocks: 16 B, freed at once");
@@ -81,7 +81,7 @@ void free_sized_at_once(State &state) {
   for (auto _ : state) {
     for (size_t i = 0; i < kPairs; ++i) peer::release_sized(take(48), 48);
   }
-  per_operation(state, kPairs);
+  per_operation(state, kPairs, "ns per pair");
 }
 
 BENCHMARK(free_sized_at_once)->Name("Small blocks: 48 B, freed at once by address and size");
@@ -103,7 +103,7 @@ void batch(State &state, const Sizes &sizes, Order order) {
     for (size_t i = 0; i < sizes.size(); ++i) slots[i] = take(sizes[i]);
     for (uint32_t index : frees) peer::release(slots[index]);
   }
-  per_operation(state, sizes.size());
+  per_operation(state, sizes.size(), "ns per pair");
 }
 
 void small_batch(State &state, Order order) { batch(state, Sizes(10000, 48), order); }
@@ -131,7 +131,7 @@ void replace(State &state, size_t slot_count, const Sizes &sizes) {
     }
   }
   for (void *slot : slots) peer::release(slot);
-  per_operation(state, sizes.size());
+  per_operation(state, sizes.size(), "ns per pair");
 }
 
 constexpr size_t kSlots = 65536;
@@ -154,7 +154,7 @@ void keep(State &state) {
     for (void *&slot : slots) slot = take(kLongLivedBytes);
   }
   state.counters["bytes per block"] = bench::growth_per(before_bytes, kLongLived);
-  per_operation(state, kLongLived);
+  per_operation(state, kLongLived, "ns per block");
 }
 
 void let_go(State &state) {
@@ -163,7 +163,7 @@ void let_go(State &state) {
   for (auto _ : state) {
     for (void *slot : slots) peer::release(slot);
   }
-  per_operation(state, kLongLived);
+  per_operation(state, kLongLived, "ns per block");
 }
 
 BENCHMARK(keep)->Name("Long-lived blocks: 10M × 32 B allocated and kept")->Iterations(1);
@@ -203,7 +203,7 @@ void grow_and_shrink(State &state) {
     }
   }
   state.counters["bytes per block left"] = bench::growth_per(before_bytes, kLeastLive);
-  per_operation(state, kPhases * (kMostLive - kLeastLive));
+  per_operation(state, kPhases * (kMostLive - kLeastLive), "ns per pair");
 }
 
 void shrink_and_trim(State &state) {
@@ -215,7 +215,7 @@ void shrink_and_trim(State &state) {
     peer::trim();
   }
   state.counters["bytes per block left"] = bench::growth_per(before_bytes, kLeastLive);
-  per_operation(state, kMostLive - kLeastLive);
+  per_operation(state, kMostLive - kLeastLive, "ns per block");
 }
 
 BENCHMARK(grow_and_shrink)
@@ -251,7 +251,7 @@ void append_in_turn(State &state, size_t count, size_t length, size_t share) {
     }
     for (Array &array : arrays) peer::release(array.items);
   }
-  per_operation(state, count * length);
+  per_operation(state, count * length, "ns per word");
 }
 
 constexpr size_t kNever = SIZE_MAX;
@@ -270,7 +270,7 @@ void large_at_once(State &state) {
   for (auto _ : state) {
     for (uint32_t size : sizes) peer::release(take(size));
   }
-  per_operation(state, sizes.size());
+  per_operation(state, sizes.size(), "ns per pair");
 }
 
 void large_batch(State &state) { batch(state, log_uniform_sizes(4000, 257, 4096), Order::kRandom); }

@@ -23,12 +23,12 @@ inline void require(bool holds, const char *what) {
   std::exit(1);
 }
 
-// The row "ns", when one iteration does `operations` of them.
-inline void per_operation(benchmark::State &state, size_t operations) {
+// A row of time, when one iteration does `operations` of what the unit names.
+inline void per_operation(benchmark::State &state, size_t operations, const char *unit) {
   using benchmark::Counter;
   const double total = static_cast<double>(operations) * static_cast<double>(state.iterations());
   // The inverse of a rate per second of 1e9 operations: nanoseconds for one.
-  state.counters["ns"] = Counter(total / 1e9, Counter::kIsRate | Counter::kInvert);
+  state.counters[unit] = Counter(total / 1e9, Counter::kIsRate | Counter::kInvert);
 }
 
 // The console reporter, and the rows behind its table.

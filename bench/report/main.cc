@@ -1,7 +1,7 @@
 // bench_report: runs the programs of bench/ in turns and shows what they measured.
 //
-//   bench_report [--quick] [--rounds=N] [--seconds=S] [--min-time=S] [--filter=REGEX] [--out=FOLDER]
-//                RUNS
+//   bench_report [--quick] [--rounds=N] [--seconds=S] [--min-time=S] [--filter=REGEX]
+//                [--out=FOLDER] RUNS
 //
 // RUNS is the file that CMakeLists.txt writes. FOLDER (default: results beside it) gets
 //   index.html      the figures, for people

@@ -125,19 +125,20 @@ std::string figure_html(const std::string &pattern, const std::vector<const Figu
 // ── A group ─────────────────────────────────────────────────────────────────────────────────────
 
 std::string times_of(const Summary &summary) {
-  if (summary.compared == 1) return number(summary.mean_ratio) + " ×";
-  return number(summary.mean_ratio) + " × (" + number(summary.least) + "–" + number(summary.most) +
-         ")";
+  const std::string mean = element("b", "", number(summary.mean_ratio) + "&nbsp;×");
+  if (summary.compared == 1) return mean + " the best other’s";
+  return mean + " the best other’s on average, from " + number(summary.least) + " to " +
+         number(summary.most);
 }
 
 std::string finding(const std::vector<Group> &groups) {
   const Summary time = summarize(groups, Kind::kTime), memory = summarize(groups, Kind::kMemory);
   std::string text;
   if (time.compared > 0) {
-    text += "Ahead of every other in " + std::to_string(time.ahead) + " of " +
-            std::to_string(time.compared) + ", at " + times_of(time) + " the best other’s time. ";
+    text += "Fastest in " + std::to_string(time.ahead) + " of " + std::to_string(time.compared) +
+            (time.compared == 1 ? " pattern" : " patterns") + "; time is " + times_of(time) + ". ";
   }
-  if (memory.compared > 0) text += "Memory: " + times_of(memory) + " the best other’s. ";
+  if (memory.compared > 0) text += "Memory is " + times_of(memory) + ".";
   if (text.empty()) text = "Loam alone: nothing else ran these.";
   return text;
 }
@@ -145,7 +146,8 @@ std::string finding(const std::vector<Group> &groups) {
 std::string heading_of(const Group &group) {
   const Summary time = summarize({group}, Kind::kTime);
   std::string heading = escaped(group.name);
-  if (time.compared > 0) heading += ": " + number(time.mean_ratio) + " × the best other’s time";
+  if (time.compared > 0)
+    heading += ": " + number(time.mean_ratio) + "&nbsp;× the best other’s time";
   return heading;
 }
 
@@ -206,8 +208,11 @@ std::string overview(const std::vector<Group> &groups) {
   std::string rows;
   for (const Group &group : groups) {
     std::string of_group;
-    for (const Figure &figure : group.figures) {
-      if (figure.ratio("loam") > 0) of_group += overview_row(figure, axis);
+    for (bool memory : {false, true}) {
+      for (const Figure &figure : group.figures) {
+        if (figure.is_memory() != memory || figure.ratio("loam") <= 0) continue;
+        of_group += overview_row(figure, axis);
+      }
     }
     if (of_group.empty()) continue;
     rows +=
@@ -238,7 +243,7 @@ std::string html_page(const std::vector<Group> &groups, const Setting &setting) 
   const Summary time = summarize(groups, Kind::kTime);
   std::string title = "Loam, measured";
   if (time.compared > 0) {
-    title = "Loam takes " + number(time.mean_ratio) + " × the time of the best of " +
+    title = "Loam takes " + number(time.mean_ratio) + "&nbsp;× the time of the best of " +
             std::to_string(others_in(groups)) + " others";
   }
   std::string sections;

@@ -36,7 +36,7 @@ section > .finding { color: var(--soft); font-size: 1rem; margin-bottom: 1.25rem
 table { border-collapse: collapse; width: 100%; }
 th { font-weight: inherit; text-align: left; }
 .value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.figures { display: grid; gap: 1.75rem 2.5rem;
+.figures { display: grid; grid-auto-flow: dense; gap: 1.75rem 2.5rem;
            grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }
 figure { margin: 0; padding-top: .7rem; border-top: 1px solid var(--rule); min-width: 0; }
 figcaption { font-weight: 600; line-height: 1.3; }
@@ -71,8 +71,8 @@ pre { margin: .35rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere;
       font: .95em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .overview h2 { margin-bottom: .5rem; }
 .overview tr { color: var(--ink); }
-.overview th, .overview td { padding: .16rem 0; font-size: .9rem; border-bottom: 1px solid var(--rule);
-      line-height: 1.35; }
+.overview th, .overview td { padding: .16rem 0; font-size: .9rem; line-height: 1.35;
+                             border-bottom: 1px solid var(--rule); }
 .overview .group th { padding-top: .9rem; color: var(--soft); font-size: .8rem; }
 .overview th[scope] { width: 27rem; padding-right: 1rem; }
 .overview small { color: var(--soft); }
