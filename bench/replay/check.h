@@ -61,8 +61,7 @@ class CheckedReplay {
     for (CheckedBlock &block : blocks_) {
       if (!error_.empty()) break;
       if (block.address == nullptr) continue;
-      compare(block, block.bytes);
-      Allocator::release(block.address);
+      if (compare(block, block.bytes)) Allocator::release(block.address);
     }
     return error_;
   }
@@ -75,20 +74,22 @@ class CheckedReplay {
         place(&block, Allocator::allocate(operation.bytes), operation.bytes);
         break;
       case Kind::kReallocate:
-        compare(block, block.bytes);
-        reallocate(&block, operation.bytes);
+        if (compare(block, block.bytes)) reallocate(&block, operation.bytes);
         break;
       case Kind::kRelease:
       case Kind::kReleaseSized:
-        compare(block, block.bytes);
-        if (operation.kind() == Kind::kRelease) {
-          Allocator::release(block.address);
-        } else {
-          Allocator::release_sized(block.address, operation.bytes);
-        }
-        block.address = nullptr;
+        if (compare(block, block.bytes)) release(&block, operation);
         break;
     }
+  }
+
+  static void release(CheckedBlock *block, const Operation &operation) {
+    if (operation.kind() == Kind::kRelease) {
+      Allocator::release(block->address);
+    } else {
+      Allocator::release_sized(block->address, operation.bytes);
+    }
+    block->address = nullptr;
   }
 
   void reallocate(CheckedBlock *block, uint32_t bytes) {
@@ -107,15 +108,17 @@ class CheckedReplay {
     block->fill();
   }
 
-  void compare(const CheckedBlock &block, size_t count) {
+  // Nothing is done to a block that was found spoilt.
+  bool compare(const CheckedBlock &block, size_t count) {
     const size_t at = block.first_difference(count);
-    if (at == count) return;
+    if (at == count) return true;
     const uint64_t expected = block.word(at / 8) >> at % 8 * 8;
     char text[160];
     std::snprintf(text, sizeof text, "byte %zu of the %u bytes of operation %llu is %u and not %u",
                   at, block.bytes, static_cast<unsigned long long>(block.seed - 1),
                   block.address[at], static_cast<unsigned>(expected & 255));
     report(text);
+    return false;
   }
 
   void report(const std::string &what) {

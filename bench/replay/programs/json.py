@@ -22,7 +22,11 @@ def record(number):
             {'part': name(), 'count': rng.randint(0, 100), 'price': rng.randint(0, 9999) / 100}
             for _ in range(rng.randint(0, 4))
         ],
-        'maker': {'name': name(), 'city': name(), 'position': [rng.random() * 180, rng.random() * 90]},
+        'maker': {
+            'name': name(),
+            'city': name(),
+            'position': [rng.random() * 180, rng.random() * 90],
+        },
     }
 
 

@@ -74,7 +74,8 @@ class Animal(Thing):
     def breed(self):
         self.energy -= 30
         child = type(self)(self.world, self.position, 30)
-        self.world.timers.append((self.world.time + rng.randint(1, 4), lambda: self.world.add(child)))
+        due = self.world.time + rng.randint(1, 4)
+        self.world.timers.append((due, lambda: self.world.add(child)))
 
 
 class World:

@@ -2,7 +2,9 @@
 
 local filters = {
   upper = string.upper,
-  title = function(text) return (text:gsub('(%a)(%w*)', function(a, b) return a:upper() .. b end)) end,
+  title = function(text)
+    return (text:gsub('(%a)(%w*)', function(first, rest) return first:upper() .. rest end))
+  end,
   money = function(number) return string.format('%.2f', number) end,
 }
 local entities = { ['<'] = '&lt;', ['>'] = '&gt;', ['&'] = '&amp;', ['"'] = '&quot;' }

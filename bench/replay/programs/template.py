@@ -1,4 +1,4 @@
-"""A template engine: templates become trees of nodes, which render pages with escapes and filters."""
+"""A template engine: templates become trees of nodes, which render pages."""
 
 import random
 import re
@@ -71,7 +71,8 @@ def compile_nodes(tokens):
             if words[0] == 'end':
                 return nodes
             inner = compile_nodes(tokens)
-            nodes.append(For(words[1], words[3], inner) if words[0] == 'for' else If(words[1], inner))
+            is_loop = words[0] == 'for'
+            nodes.append(For(words[1], words[3], inner) if is_loop else If(words[1], inner))
         else:
             nodes.append(Text(token))
     return nodes

@@ -5,7 +5,9 @@ import random
 import re
 
 rng = random.Random(7)
-SYLLABLES = [a + b for a in 'b d f g k l m n p r s t v sh'.split() for b in 'a e i o u an el or'.split()]
+HEADS = 'b d f g k l m n p r s t v sh'.split()
+TAILS = 'a e i o u an el or'.split()
+SYLLABLES = [head + tail for head in HEADS for tail in TAILS]
 vocabulary = [
     ''.join(rng.choice(SYLLABLES) for _ in range(rng.randint(1, 4))) for _ in range(12000)
 ]

@@ -1,0 +1,1 @@
+error('it fails on purpose')
