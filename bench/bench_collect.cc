@@ -46,7 +46,7 @@ struct Work {
 
 void register_all() {
   for (const Work &work : {Work{"live", live_tree}, Work{"garbage", garbage_tree}}) {
-    for (size_t millions : {1, 10}) {
+    for (size_t millions : {1u, 10u}) {
       for (Order order : {Order::kAllocation, Order::kRandom}) {
         const std::string name = std::string("Collector: a ") + work.name + " tree of " +
                                  std::to_string(millions) + "M nodes, linked " +

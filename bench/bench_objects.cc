@@ -14,8 +14,7 @@ void new_drop(benchmark::State &state, Host &host, const loam_type *type) {
   for (auto _ : state) {
     for (size_t i = 0; i < kPairs; ++i) {
       auto *object = static_cast<loam_object *>(loam_new(thread, type));
-      benchmark::DoNotOptimize(object);
-      loam_decref(thread, object);
+      loam_decref(thread, bench::opaque(object));
     }
   }
   bench::per_operation(state, kPairs, "ns per object");

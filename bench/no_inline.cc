@@ -2,16 +2,16 @@
 #define LOAM_NO_INLINE
 #include "no_inline.h"
 
-#include <benchmark/benchmark.h>
 #include <loam/loam.h>
+
+#include "rows.h"
 
 namespace bench {
 
 void new_drop_no_inline(loam_thread *thread, const loam_type *type, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     auto *object = static_cast<loam_object *>(loam_new(thread, type));
-    benchmark::DoNotOptimize(object);
-    loam_decref(thread, object);
+    loam_decref(thread, opaque(object));
   }
 }
 

@@ -21,8 +21,7 @@ constexpr unsigned kSeed = 12345;
 constexpr size_t kPairs = 1000;  // allocations and frees in one iteration
 
 inline void *take(size_t bytes) {
-  void *block = peer::allocate(bytes);
-  benchmark::DoNotOptimize(block);
+  void *block = bench::opaque(peer::allocate(bytes));
   *static_cast<void **>(block) = block;
   return block;
 }

@@ -23,6 +23,14 @@ inline void require(bool holds, const char *what) {
   std::exit(1);
 }
 
+// The pointer, which the compiler must have made by now, and knows nothing about. (Google Benchmark's
+// DoNotOptimize sends it through memory with GCC, which takes longer than what is measured here.)
+template <typename T>
+inline T *opaque(T *pointer) {
+  asm volatile("" : "+r"(pointer) : : "memory");
+  return pointer;
+}
+
 // A row of time, when one iteration does `operations` of what the unit names.
 inline void per_operation(benchmark::State &state, size_t operations, const char *unit) {
   using benchmark::Counter;
