@@ -5,19 +5,16 @@
 namespace {
 
 using bench::Host;
-using bench::kPairs;
 
 constexpr size_t kBatch = 10000;
 
 void new_drop(benchmark::State &state, Host &host, const loam_type *type) {
   loam_thread *thread = host.thread();
   for (auto _ : state) {
-    for (size_t i = 0; i < kPairs; ++i) {
-      auto *object = static_cast<loam_object *>(loam_new(thread, type));
-      loam_decref(thread, bench::opaque(object));
-    }
+    auto *object = static_cast<loam_object *>(loam_new(thread, type));
+    loam_decref(thread, bench::opaque(object));
   }
-  bench::per_operation(state, kPairs, "ns per object");
+  bench::per_operation(state, 1, "ns per object");
 }
 
 void leaf(benchmark::State &state, size_t bytes) {
@@ -28,9 +25,9 @@ void leaf(benchmark::State &state, size_t bytes) {
 void leaf_no_inline(benchmark::State &state, size_t bytes) {
   Host host;
   const loam_type *type = host.type("leaf", bytes);
-  for (auto _ : state) bench::new_drop_no_inline(host.thread(), type, kPairs);
+  for (auto _ : state) bench::new_drop_no_inline(host.thread(), type);
   state.SetLabel("loam-calls");
-  bench::per_operation(state, kPairs, "ns per object");
+  bench::per_operation(state, 1, "ns per object");
 }
 
 void acyclic(benchmark::State &state) {
@@ -52,9 +49,9 @@ void container(benchmark::State &state) {
 void container_no_inline(benchmark::State &state) {
   Host host;
   const loam_type *type = bench::node_type(host);
-  for (auto _ : state) bench::new_drop_no_inline(host.thread(), type, kPairs);
+  for (auto _ : state) bench::new_drop_no_inline(host.thread(), type);
   state.SetLabel("loam-calls");
-  bench::per_operation(state, kPairs, "ns per object");
+  bench::per_operation(state, 1, "ns per object");
 }
 
 void batch(benchmark::State &state) {

@@ -1,4 +1,4 @@
-// The loop of bench_objects.cc, compiled against the exported functions.
+// new and drop of bench_objects.cc, compiled against the exported functions.
 #define LOAM_NO_INLINE
 #include "no_inline.h"
 
@@ -8,11 +8,9 @@
 
 namespace bench {
 
-void new_drop_no_inline(loam_thread *thread, const loam_type *type, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    auto *object = static_cast<loam_object *>(loam_new(thread, type));
-    loam_decref(thread, opaque(object));
-  }
+void new_drop_no_inline(loam_thread *thread, const loam_type *type) {
+  auto *object = static_cast<loam_object *>(loam_new(thread, type));
+  loam_decref(thread, opaque(object));
 }
 
 }  // namespace bench

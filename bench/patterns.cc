@@ -16,12 +16,12 @@ namespace {
 
 using bench::per_operation;
 using benchmark::State;
+using peer::Heap;
 
 constexpr unsigned kSeed = 12345;
-constexpr size_t kPairs = 1000;  // allocations and frees in one iteration
 
-inline void *take(size_t bytes) {
-  void *block = bench::opaque(peer::allocate(bytes));
+inline void *take(Heap heap, size_t bytes) {
+  void *block = bench::opaque(heap.allocate(bytes));
   *static_cast<void **>(block) = block;
   return block;
 }
@@ -65,25 +65,19 @@ std::vector<uint32_t> shuffled_indices(size_t count) {
 
 // ── Bursts ──────────────────────────────────────────────────────────────────────────────────────
 
-void free_at_once(State &state, size_t bytes) {
-  for (auto _ : state) {
-    for (size_t i = 0; i < kPairs; ++i) peer::release(take(bytes));
-  }
-  per_operation(state, kPairs, "ns per pair");
+// The size is a constant, as that of a type is where an interpreter makes one of it. One pair is an
+// iteration: a processor learns that a load reads what the last iteration stored, and forgets it
+// when an inner loop ends.
+template <size_t kBytes>
+void free_at_once(State &state, Heap heap) {
+  for (auto _ : state) heap.release(take(heap, kBytes));
+  per_operation(state, 1, "ns per pair");
 }
 
-BENCHMARK_CAPTURE(free_at_once, 16, 16)->Name("Small blocks: 16 B, freed at once");
-BENCHMARK_CAPTURE(free_at_once, 48, 48)->Name("Small blocks: 48 B, freed at once");
-BENCHMARK_CAPTURE(free_at_once, 256, 256)->Name("Small blocks: 256 B, freed at once");
-
-void free_sized_at_once(State &state) {
-  for (auto _ : state) {
-    for (size_t i = 0; i < kPairs; ++i) peer::release_sized(take(48), 48);
-  }
-  per_operation(state, kPairs, "ns per pair");
+void free_sized_at_once(State &state, Heap heap) {
+  for (auto _ : state) heap.release_sized(take(heap, 48), 48);
+  per_operation(state, 1, "ns per pair");
 }
-
-BENCHMARK(free_sized_at_once)->Name("Small blocks: 48 B, freed at once by address and size");
 
 enum class Order { kSame, kReverse, kRandom };
 
@@ -95,78 +89,73 @@ std::vector<uint32_t> free_order(size_t count, Order order) {
   return indices;
 }
 
-void batch(State &state, const Sizes &sizes, Order order) {
-  std::vector<void *> slots(sizes.size());
-  const std::vector<uint32_t> frees = free_order(sizes.size(), order);
+// `size_of(i)`: bytes of the i-th block, a constant where it can be.
+template <typename SizeOf>
+void batch(State &state, Heap heap, size_t count, Order order, SizeOf size_of) {
+  std::vector<void *> slots(count);
+  const std::vector<uint32_t> frees = free_order(count, order);
   for (auto _ : state) {
-    for (size_t i = 0; i < sizes.size(); ++i) slots[i] = take(sizes[i]);
-    for (uint32_t index : frees) peer::release(slots[index]);
+    for (size_t i = 0; i < count; ++i) slots[i] = take(heap, size_of(i));
+    for (uint32_t index : frees) heap.release(slots[index]);
   }
-  per_operation(state, sizes.size(), "ns per pair");
+  per_operation(state, count, "ns per pair");
 }
 
-void small_batch(State &state, Order order) { batch(state, Sizes(10000, 48), order); }
-
-BENCHMARK_CAPTURE(small_batch, ordered, Order::kSame)
-    ->Name("Small blocks: 10,000 × 48 B, freed in order");
-BENCHMARK_CAPTURE(small_batch, reversed, Order::kReverse)
-    ->Name("Small blocks: 10,000 × 48 B, freed in reverse");
-BENCHMARK_CAPTURE(small_batch, random, Order::kRandom)
-    ->Name("Small blocks: 10,000 × 48 B, freed at random");
+void small_batch(State &state, Heap heap, Order order) {
+  batch(state, heap, 10000, order, [](size_t) { return 48; });
+}
 
 // ── Replacement ─────────────────────────────────────────────────────────────────────────────────
 
-void replace(State &state, size_t slot_count, const Sizes &sizes) {
+void replace(State &state, Heap heap, size_t slot_count, const Sizes &sizes) {
   std::mt19937 random(kSeed + 1);
   std::vector<uint32_t> victims(sizes.size());
   for (uint32_t &victim : victims) victim = static_cast<uint32_t>(random() % slot_count);
   std::vector<void *> slots(slot_count);
-  for (size_t i = 0; i < slot_count; ++i) slots[i] = take(sizes[i]);
+  for (size_t i = 0; i < slot_count; ++i) slots[i] = take(heap, sizes[i]);
   for (auto _ : state) {
     for (size_t i = 0; i < sizes.size(); ++i) {
       void *&slot = slots[victims[i]];
-      peer::release(slot);
-      slot = take(sizes[i]);
+      heap.release(slot);
+      slot = take(heap, sizes[i]);
     }
   }
-  for (void *slot : slots) peer::release(slot);
+  for (void *slot : slots) heap.release(slot);
   per_operation(state, sizes.size(), "ns per pair");
 }
 
 constexpr size_t kSlots = 65536;
 
-void replace_uniform(State &state) { replace(state, kSlots, uniform_sizes(2 * kSlots, 16, 256)); }
-void replace_mix(State &state) { replace(state, kSlots, interpreter_sizes(2 * kSlots)); }
-
-BENCHMARK(replace_uniform)->Name("Small blocks: 65,536 slots, a random one replaced, 16–256 B");
-BENCHMARK(replace_mix)->Name("Small blocks: 65,536 slots, a random one replaced, sizes of objects");
+void replace_uniform(State &state, Heap heap) {
+  replace(state, heap, kSlots, uniform_sizes(2 * kSlots, 16, 256));
+}
+void replace_mix(State &state, Heap heap) {
+  replace(state, heap, kSlots, interpreter_sizes(2 * kSlots));
+}
 
 // ── Blocks that stay ────────────────────────────────────────────────────────────────────────────
 
 constexpr size_t kLongLived = 10000000;
 constexpr size_t kLongLivedBytes = 32;
 
-void keep(State &state) {
+void keep(State &state, Heap heap) {
   std::vector<void *> slots(kLongLived);
   const size_t before_bytes = bench::resident_bytes();
   for (auto _ : state) {
-    for (void *&slot : slots) slot = take(kLongLivedBytes);
+    for (void *&slot : slots) slot = take(heap, kLongLivedBytes);
   }
   state.counters["bytes per block"] = bench::growth_per(before_bytes, kLongLived);
   per_operation(state, kLongLived, "ns per block");
 }
 
-void let_go(State &state) {
+void let_go(State &state, Heap heap) {
   std::vector<void *> slots(kLongLived);
-  for (void *&slot : slots) slot = take(kLongLivedBytes);
+  for (void *&slot : slots) slot = take(heap, kLongLivedBytes);
   for (auto _ : state) {
-    for (void *slot : slots) peer::release(slot);
+    for (void *slot : slots) heap.release(slot);
   }
   per_operation(state, kLongLived, "ns per block");
 }
-
-BENCHMARK(keep)->Name("Long-lived blocks: 10M × 32 B allocated and kept")->Iterations(1);
-BENCHMARK(let_go)->Name("Long-lived blocks: 10M × 32 B freed")->Iterations(1);
 
 constexpr size_t kPhases = 4;
 constexpr size_t kMostLive = 1000000;
@@ -177,52 +166,45 @@ struct Phases {
   Sizes sizes = interpreter_sizes(kMostLive);
   std::vector<uint32_t> order = shuffled_indices(kMostLive);
 
-  void grow() {
+  void grow(Heap heap) {
     for (size_t i = 0; i < kMostLive; ++i) {
-      if (slots[i] == nullptr) slots[i] = take(sizes[i]);
+      if (slots[i] == nullptr) slots[i] = take(heap, sizes[i]);
     }
   }
   // Others survive in each phase.
-  void shrink(size_t phase) {
+  void shrink(Heap heap, size_t phase) {
     for (size_t i = 0; i < kMostLive - kLeastLive; ++i) {
       void *&slot = slots[order[(i + phase * kLeastLive) % kMostLive]];
-      peer::release(slot);
+      heap.release(slot);
       slot = nullptr;
     }
   }
 };
 
-void grow_and_shrink(State &state) {
+void grow_and_shrink(State &state, Heap heap) {
   Phases phases;
   const size_t before_bytes = bench::resident_bytes();
   for (auto _ : state) {
     for (size_t phase = 0; phase < kPhases; ++phase) {
-      phases.grow();
-      phases.shrink(phase);
+      phases.grow(heap);
+      phases.shrink(heap, phase);
     }
   }
   state.counters["bytes per block left"] = bench::growth_per(before_bytes, kLeastLive);
   per_operation(state, kPhases * (kMostLive - kLeastLive), "ns per pair");
 }
 
-void shrink_and_trim(State &state) {
+void shrink_and_trim(State &state, Heap heap) {
   Phases phases;
   const size_t before_bytes = bench::resident_bytes();
-  phases.grow();
+  phases.grow(heap);
   for (auto _ : state) {
-    phases.shrink(0);
-    peer::trim();
+    phases.shrink(heap, 0);
+    heap.trim();
   }
   state.counters["bytes per block left"] = bench::growth_per(before_bytes, kLeastLive);
   per_operation(state, kMostLive - kLeastLive, "ns per block");
 }
-
-BENCHMARK(grow_and_shrink)
-    ->Name("Long-lived blocks: 1M objects, 90 % freed at random, four times")
-    ->Iterations(1);
-BENCHMARK(shrink_and_trim)
-    ->Name("Long-lived blocks: 90 % of 1M objects freed at random, then trimmed")
-    ->Iterations(1);
 
 // ── Growing arrays ──────────────────────────────────────────────────────────────────────────────
 
@@ -231,58 +213,93 @@ struct Array {
   size_t length = 0, capacity = 0;
 };
 
-inline void append(Array &array, size_t spare) {
+inline void append(Heap heap, Array &array, size_t spare) {
   if (array.length == array.capacity) {
     array.capacity += 1 + spare;
     array.items =
-        static_cast<uint64_t *>(peer::reallocate(array.items, array.capacity * sizeof(uint64_t)));
+        static_cast<uint64_t *>(heap.reallocate(array.items, array.capacity * sizeof(uint64_t)));
   }
   array.items[array.length++] = array.capacity;
 }
 
 // Arrays in turn get one more item each; `share`: the part of its length that one grows by.
-void append_in_turn(State &state, size_t count, size_t length, size_t share) {
+void append_in_turn(State &state, Heap heap, size_t count, size_t length, size_t share) {
   std::vector<Array> arrays(count);
   for (auto _ : state) {
     for (Array &array : arrays) array = Array{};
     for (size_t i = 0; i < length; ++i) {
-      for (Array &array : arrays) append(array, array.length / share);
+      for (Array &array : arrays) append(heap, array, array.length / share);
     }
-    for (Array &array : arrays) peer::release(array.items);
+    for (Array &array : arrays) heap.release(array.items);
   }
   per_operation(state, count * length, "ns per word");
 }
 
 constexpr size_t kNever = SIZE_MAX;
 
-BENCHMARK_CAPTURE(append_in_turn, one, 1, 10000, kNever)
-    ->Name("Growing arrays: one to 10,000 words, realloc for each word");
-BENCHMARK_CAPTURE(append_in_turn, eight, 8, 10000, kNever)
-    ->Name("Growing arrays: eight in turn to 10,000 words, realloc for each word");
-BENCHMARK_CAPTURE(append_in_turn, lists, 64, 1000, 8)
-    ->Name("Growing arrays: 64 in turn to 1,000 words, realloc by an eighth");
-
 // ── Large blocks ────────────────────────────────────────────────────────────────────────────────
 
-void large_at_once(State &state) {
-  const Sizes sizes = log_uniform_sizes(kPairs, 257, 65536);
+void large_at_once(State &state, Heap heap) {
+  const Sizes sizes = log_uniform_sizes(1000, 257, 65536);
   for (auto _ : state) {
-    for (uint32_t size : sizes) peer::release(take(size));
+    for (uint32_t size : sizes) heap.release(take(heap, size));
   }
   per_operation(state, sizes.size(), "ns per pair");
 }
 
-void large_batch(State &state) { batch(state, log_uniform_sizes(4000, 257, 4096), Order::kRandom); }
+void large_batch(State &state, Heap heap) {
+  const Sizes sizes = log_uniform_sizes(4000, 257, 4096);
+  batch(state, heap, sizes.size(), Order::kRandom, [&](size_t i) { return sizes[i]; });
+}
 
-void replace_large(State &state) { replace(state, 1024, log_uniform_sizes(8192, 257, 1 << 20)); }
+void replace_large(State &state, Heap heap) {
+  replace(state, heap, 1024, log_uniform_sizes(8192, 257, 1 << 20));
+}
 
-BENCHMARK(large_at_once)->Name("Large blocks: 257 B–64 KiB, freed at once");
-BENCHMARK(large_batch)->Name("Large blocks: 4,000 × 257 B–4 KiB, freed at random");
-BENCHMARK(replace_large)->Name("Large blocks: 1,024 slots, a random one replaced, 257 B–1 MiB");
+// ── All of them ─────────────────────────────────────────────────────────────────────────────────
+
+template <typename Function, typename... Arguments>
+benchmark::internal::Benchmark *add(const char *name, Function *function, Arguments... arguments) {
+  return benchmark::RegisterBenchmark(name, function, arguments...);
+}
+
+template <typename Function, typename... Arguments>
+void once(const char *name, Function *function, Arguments... arguments) {
+  add(name, function, arguments...)->Iterations(1);
+}
+
+void register_all(Heap heap) {
+  add("Small blocks: 16 B, freed at once", free_at_once<16>, heap);
+  add("Small blocks: 48 B, freed at once", free_at_once<48>, heap);
+  add("Small blocks: 256 B, freed at once", free_at_once<256>, heap);
+  add("Small blocks: 48 B, freed at once by address and size", free_sized_at_once, heap);
+  add("Small blocks: 10,000 × 48 B, freed in order", small_batch, heap, Order::kSame);
+  add("Small blocks: 10,000 × 48 B, freed in reverse", small_batch, heap, Order::kReverse);
+  add("Small blocks: 10,000 × 48 B, freed at random", small_batch, heap, Order::kRandom);
+  add("Small blocks: 65,536 slots, a random one replaced, 16–256 B", replace_uniform, heap);
+  add("Small blocks: 65,536 slots, a random one replaced, sizes of objects", replace_mix, heap);
+
+  once("Long-lived blocks: 10M × 32 B allocated and kept", keep, heap);
+  once("Long-lived blocks: 10M × 32 B freed", let_go, heap);
+  once("Long-lived blocks: 1M objects, 90 % freed at random, four times", grow_and_shrink, heap);
+  once("Long-lived blocks: 90 % of 1M objects freed at random, then trimmed", shrink_and_trim,
+       heap);
+
+  add("Growing arrays: one to 10,000 words, realloc for each word", append_in_turn, heap, 1, 10000,
+      kNever);
+  add("Growing arrays: eight in turn to 10,000 words, realloc for each word", append_in_turn, heap,
+      8, 10000, kNever);
+  add("Growing arrays: 64 in turn to 1,000 words, realloc by an eighth", append_in_turn, heap, 64,
+      1000, 8);
+
+  add("Large blocks: 257 B–64 KiB, freed at once", large_at_once, heap);
+  add("Large blocks: 4,000 × 257 B–4 KiB, freed at random", large_batch, heap);
+  add("Large blocks: 1,024 slots, a random one replaced, 257 B–1 MiB", replace_large, heap);
+}
 
 }  // namespace
 
 int main(int argc, char **argv) {
-  peer::open();
+  register_all(Heap::open());
   return bench::run(argc, argv, peer::kName);
 }

@@ -94,8 +94,6 @@ inline Node *new_tree(Host &host, const loam_type *type, size_t count, Order ord
   return nodes[0];
 }
 
-inline constexpr size_t kPairs = 1000;  // allocations and frees in one iteration
-
 inline int run(int argc, char **argv) { return run(argc, argv, "loam"); }
 
 }  // namespace bench

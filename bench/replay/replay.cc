@@ -63,23 +63,23 @@ inline void touch(char *block, uint32_t bytes) {
 }
 
 // Out of line and alone in its function: the same loop for every peer.
-__attribute__((noinline)) void run(const Operation *operation, const Operation *end,
-                                   char **blocks) {
+__attribute__((noinline)) void run(const Operation *operation, const Operation *end, char **blocks,
+                                   peer::Heap heap) {
   for (; operation != end; ++operation) {
     char *&block = blocks[operation->id()];
     const uint32_t bytes = operation->bytes;
     switch (operation->kind()) {
       case Kind::kAllocate:
-        block = static_cast<char *>(peer::allocate(bytes));
+        block = static_cast<char *>(heap.allocate(bytes));
         break;
       case Kind::kReallocate:
-        block = static_cast<char *>(peer::reallocate(block, bytes));
+        block = static_cast<char *>(heap.reallocate(block, bytes));
         break;
       case Kind::kRelease:
-        peer::release(block);
+        heap.release(block);
         continue;
       case Kind::kReleaseSized:
-        peer::release_sized(block, bytes);
+        heap.release_sized(block, bytes);
         continue;
     }
     if (__builtin_expect(block == nullptr, 0)) fail("memory ran out");
@@ -92,9 +92,9 @@ void time_replay(const Trace &trace) {
   auto **blocks = static_cast<char **>(replay::populated_pages(table_bytes));
   const int64_t baseline = status_bytes("VmRSS:");
   const int64_t files_before = status_bytes("RssFile:");
-  peer::open();
+  const peer::Heap heap = peer::Heap::open();
   const int64_t start = processor_ns();
-  run(trace.operations, trace.operations + trace.header.operations, blocks);
+  run(trace.operations, trace.operations + trace.header.operations, blocks, heap);
   const int64_t ns = processor_ns() - start;
   const int64_t peak = status_bytes("VmHWM:") - baseline;
   const int64_t files = status_bytes("RssFile:") - files_before;
@@ -102,10 +102,11 @@ void time_replay(const Trace &trace) {
 }
 
 struct PeerAllocator {
-  static void *allocate(size_t bytes) { return peer::allocate(bytes); }
-  static void *reallocate(void *block, size_t bytes) { return peer::reallocate(block, bytes); }
-  static void release(void *block) { peer::release(block); }
-  static void release_sized(void *block, size_t bytes) { peer::release_sized(block, bytes); }
+  static inline peer::Heap heap{};
+  static void *allocate(size_t bytes) { return heap.allocate(bytes); }
+  static void *reallocate(void *block, size_t bytes) { return heap.reallocate(block, bytes); }
+  static void release(void *block) { heap.release(block); }
+  static void release_sized(void *block, size_t bytes) { heap.release_sized(block, bytes); }
 };
 
 }  // namespace
@@ -126,7 +127,7 @@ int main(int argc, char **argv) {
     time_replay(trace);
     return 0;
   }
-  peer::open();
+  PeerAllocator::heap = peer::Heap::open();
   error = replay::check_replay<PeerAllocator>(trace);
   if (error.empty()) return 0;
   std::fprintf(stderr, "%s: %s\n", peer::kName, error.c_str());

@@ -10,13 +10,18 @@
 
 namespace peer {
 
-inline void open() { require_malloc_of("libc."); }
+struct Heap {
+  static Heap open() {
+    require_malloc_of("libc.");
+    return {};
+  }
 
-inline void *allocate(size_t bytes) { return std::malloc(bytes); }
-inline void *reallocate(void *block, size_t bytes) { return std::realloc(block, bytes); }
-inline void release(void *block) { std::free(block); }
-inline void release_sized(void *block, size_t) { std::free(block); }
-inline void trim() { malloc_trim(0); }
+  void *allocate(size_t bytes) const { return std::malloc(bytes); }
+  void *reallocate(void *block, size_t bytes) const { return std::realloc(block, bytes); }
+  void release(void *block) const { std::free(block); }
+  void release_sized(void *block, size_t) const { std::free(block); }
+  void trim() const { malloc_trim(0); }
+};
 
 }  // namespace peer
 

@@ -8,21 +8,22 @@
 
 namespace peer {
 
-// A host has the handle at hand; here one of the program's own stands for it.
-inline loam_thread *thread;
+struct Heap {
+  loam_thread *thread;
 
-inline void open() {
-  require_malloc_of("libc.");
-  loam_runtime *runtime = nullptr;
-  require(loam_runtime_create(nullptr, &runtime) == LOAM_OK, "loam_runtime_create failed");
-  thread = loam_runtime_main_thread(runtime);
-}
+  static Heap open() {
+    require_malloc_of("libc.");
+    loam_runtime *runtime = nullptr;
+    require(loam_runtime_create(nullptr, &runtime) == LOAM_OK, "loam_runtime_create failed");
+    return Heap{loam_runtime_main_thread(runtime)};
+  }
 
-inline void *allocate(size_t bytes) { return loam_malloc(thread, bytes); }
-inline void *reallocate(void *block, size_t bytes) { return loam_realloc(thread, block, bytes); }
-inline void release(void *block) { loam_free(thread, block); }
-inline void release_sized(void *block, size_t bytes) { loam_free_sized(thread, block, bytes); }
-inline void trim() { loam_trim(thread); }
+  void *allocate(size_t bytes) const { return loam_malloc(thread, bytes); }
+  void *reallocate(void *block, size_t bytes) const { return loam_realloc(thread, block, bytes); }
+  void release(void *block) const { loam_free(thread, block); }
+  void release_sized(void *block, size_t bytes) const { loam_free_sized(thread, block, bytes); }
+  void trim() const { loam_trim(thread); }
+};
 
 }  // namespace peer
 

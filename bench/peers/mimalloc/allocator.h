@@ -8,13 +8,18 @@
 
 namespace peer {
 
-inline void open() { require_malloc_of("libc."); }
+struct Heap {
+  static Heap open() {
+    require_malloc_of("libc.");
+    return {};
+  }
 
-inline void *allocate(size_t bytes) { return mi_malloc(bytes); }
-inline void *reallocate(void *block, size_t bytes) { return mi_realloc(block, bytes); }
-inline void release(void *block) { mi_free(block); }
-inline void release_sized(void *block, size_t bytes) { mi_free_size(block, bytes); }
-inline void trim() { mi_collect(true); }
+  void *allocate(size_t bytes) const { return mi_malloc(bytes); }
+  void *reallocate(void *block, size_t bytes) const { return mi_realloc(block, bytes); }
+  void release(void *block) const { mi_free(block); }
+  void release_sized(void *block, size_t bytes) const { mi_free_size(block, bytes); }
+  void trim() const { mi_collect(true); }
+};
 
 }  // namespace peer
 

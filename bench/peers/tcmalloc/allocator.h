@@ -11,16 +11,21 @@
 
 namespace peer {
 
-inline void open() { require_malloc_of("libtcmalloc"); }
+struct Heap {
+  static Heap open() {
+    require_malloc_of("libtcmalloc");
+    return {};
+  }
 
-inline void *allocate(size_t bytes) { return std::malloc(bytes); }
-inline void *reallocate(void *block, size_t bytes) { return std::realloc(block, bytes); }
-inline void release(void *block) { std::free(block); }
-inline void release_sized(void *block, size_t bytes) { tc_free_sized(block, bytes); }
-inline void trim() {
-  MallocExtension_MarkThreadIdle();
-  MallocExtension_ReleaseFreeMemory();
-}
+  void *allocate(size_t bytes) const { return std::malloc(bytes); }
+  void *reallocate(void *block, size_t bytes) const { return std::realloc(block, bytes); }
+  void release(void *block) const { std::free(block); }
+  void release_sized(void *block, size_t bytes) const { tc_free_sized(block, bytes); }
+  void trim() const {
+    MallocExtension_MarkThreadIdle();
+    MallocExtension_ReleaseFreeMemory();
+  }
+};
 
 }  // namespace peer
 
