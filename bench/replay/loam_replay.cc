@@ -55,7 +55,8 @@ struct Peer {
 // Drawn over itself on a terminal, absent elsewhere.
 class Progress {
  public:
-  explicit Progress(size_t steps) : steps_(steps), shown_(isatty(STDERR_FILENO) == 1) {}
+  Progress(size_t steps, bool wanted)
+      : steps_(steps), shown_(wanted && isatty(STDERR_FILENO) == 1) {}
   ~Progress() { clear(); }
 
   void step(const std::string &what) {
@@ -210,7 +211,8 @@ void print_rows(const replay::Header &header, const std::vector<Peer> &peers) {
 
 bool replay_all(const Options &options, const std::vector<Peer> &peers) {
   const unsigned rounds = options.check ? 1 : options.repetitions;
-  Progress progress(options.traces.size() * peers.size() * rounds);
+  // A program that wants rows draws a bar of its own.
+  Progress progress(options.traces.size() * peers.size() * rounds, !options.rows);
   for (const std::string &trace : options.traces) {
     replay::Header header;
     std::string error;
