@@ -1,5 +1,5 @@
-# Records tiny.EXTENSION with RECORD and replays the trace with REPLAY, which checks the content of
-# each block; and sees that a program that fails leaves no trace, and that a cut trace is refused.
+# Records tiny.EXTENSION with RECORD, and replays the trace with REPLAY and with COMPARE, which check
+# the content of each block, and tell figures; and sees that a program that fails leaves no trace, and that a cut trace is refused.
 if(NOT RECORD)
   message("skipped: record-${LANGUAGE} was not built: its library is missing")
   return()
@@ -25,7 +25,9 @@ endfunction()
 set(programs ${CMAKE_CURRENT_LIST_DIR})
 run(0 "" ${RECORD} ${programs}/tiny.${EXTENSION} ${trace} tiny)
 run(0 "" ${REPLAY} --check ${trace})
-run(0 "" ${REPLAY} ${trace})
+run(0 "tiny: every block held its content" ${COMPARE} --check ${trace})
+run(0 "x as fast as the fastest peer" ${COMPARE} --repetitions=2 ${trace})
+run(0 "row\tReplays\ttiny\tglibc\tbytes at the peak\t" ${COMPARE} --rows --repetitions=1 ${trace})
 
 run(1 "it fails on purpose" ${RECORD} ${programs}/failing.${EXTENSION} ${work}/failing.trace failing)
 run(1 "absent" ${RECORD} ${programs}/absent.${EXTENSION} ${work}/failing.trace absent)
@@ -39,5 +41,6 @@ math(EXPR half "${bytes} / 2")
 execute_process(COMMAND head -c ${half} ${trace} OUTPUT_FILE ${work}/cut.trace)
 run(1 "cut.trace: truncated" ${REPLAY} ${work}/cut.trace)
 run(1 "cut.trace: truncated" ${REPLAY} --check ${work}/cut.trace)
+run(1 "cut.trace: truncated" ${COMPARE} ${work}/cut.trace)
 file(WRITE ${work}/other.trace "This is not a trace, though it is long enough to hold the header of one.")
 run(1 "other.trace: not a trace" ${REPLAY} ${work}/other.trace)
