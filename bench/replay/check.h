@@ -3,7 +3,7 @@
 // it is freed. A block that was handed out twice, lost its content to the allocator's own data or
 // was not copied whole shows as the first byte that differs.
 //
-// Allocator has static allocate, reallocate, release and release_sized, as bench/peers/peer.h.
+// Allocator has the calls of a peer::Heap (bench/peers/peer.h).
 #ifndef LOAM_BENCH_REPLAY_CHECK_H
 #define LOAM_BENCH_REPLAY_CHECK_H
 
@@ -51,7 +51,8 @@ struct CheckedBlock {
 template <typename Allocator>
 class CheckedReplay {
  public:
-  explicit CheckedReplay(const Trace &trace) : trace_(trace), blocks_(trace.header.ids) {}
+  CheckedReplay(const Trace &trace, Allocator allocator)
+      : trace_(trace), allocator_(allocator), blocks_(trace.header.ids) {}
 
   // Empty, or what is wrong first.
   std::string run() {
@@ -61,7 +62,7 @@ class CheckedReplay {
     for (CheckedBlock &block : blocks_) {
       if (!error_.empty()) break;
       if (block.address == nullptr) continue;
-      if (compare(block, block.bytes)) Allocator::release(block.address);
+      if (compare(block, block.bytes)) allocator_.release(block.address);
     }
     return error_;
   }
@@ -71,7 +72,7 @@ class CheckedReplay {
     CheckedBlock &block = blocks_[operation.id()];
     switch (operation.kind()) {
       case Kind::kAllocate:
-        place(&block, Allocator::allocate(operation.bytes), operation.bytes);
+        place(&block, allocator_.allocate(operation.bytes), operation.bytes);
         break;
       case Kind::kReallocate:
         if (compare(block, block.bytes)) reallocate(&block, operation.bytes);
@@ -83,17 +84,17 @@ class CheckedReplay {
     }
   }
 
-  static void release(CheckedBlock *block, const Operation &operation) {
+  void release(CheckedBlock *block, const Operation &operation) {
     if (operation.kind() == Kind::kRelease) {
-      Allocator::release(block->address);
+      allocator_.release(block->address);
     } else {
-      Allocator::release_sized(block->address, operation.bytes);
+      allocator_.release_sized(block->address, operation.bytes);
     }
     block->address = nullptr;
   }
 
   void reallocate(CheckedBlock *block, uint32_t bytes) {
-    void *moved = Allocator::reallocate(block->address, bytes);
+    void *moved = allocator_.reallocate(block->address, bytes);
     if (moved != nullptr) {
       block->address = static_cast<unsigned char *>(moved);
       compare(*block, bytes < block->bytes ? bytes : block->bytes);
@@ -126,14 +127,15 @@ class CheckedReplay {
   }
 
   const Trace &trace_;
+  Allocator allocator_;
   std::vector<CheckedBlock> blocks_;  // by id
   uint64_t index_ = 0;
   std::string error_;
 };
 
 template <typename Allocator>
-std::string check_replay(const Trace &trace) {
-  return CheckedReplay<Allocator>(trace).run();
+std::string check_replay(const Trace &trace, Allocator allocator) {
+  return CheckedReplay<Allocator>(trace, allocator).run();
 }
 
 }  // namespace replay

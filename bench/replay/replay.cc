@@ -101,14 +101,6 @@ void time_replay(const Trace &trace) {
   std::printf("%" PRId64 " %" PRId64 "\n", ns, peak - files);
 }
 
-struct PeerAllocator {
-  static inline peer::Heap heap{};
-  static void *allocate(size_t bytes) { return heap.allocate(bytes); }
-  static void *reallocate(void *block, size_t bytes) { return heap.reallocate(block, bytes); }
-  static void release(void *block) { heap.release(block); }
-  static void release_sized(void *block, size_t bytes) { heap.release_sized(block, bytes); }
-};
-
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -127,8 +119,7 @@ int main(int argc, char **argv) {
     time_replay(trace);
     return 0;
   }
-  PeerAllocator::heap = peer::Heap::open();
-  error = replay::check_replay<PeerAllocator>(trace);
+  error = replay::check_replay(trace, peer::Heap::open());
   if (error.empty()) return 0;
   std::fprintf(stderr, "%s: %s\n", peer::kName, error.c_str());
   return 1;

@@ -62,7 +62,7 @@ std::string checked() {
   trace.header.operations = sizeof kOperations / sizeof kOperations[0];
   trace.header.ids = 2;
   trace.operations = kOperations;
-  return check_replay<Allocator>(trace);
+  return check_replay(trace, Allocator{});
 }
 
 }  // namespace
