@@ -25,7 +25,7 @@ void leaf(benchmark::State &state, size_t bytes) {
 void leaf_no_inline(benchmark::State &state, size_t bytes) {
   Host host;
   const loam_type *type = host.type("leaf", bytes);
-  for (auto _ : state) bench::new_drop_no_inline(host.thread(), type);
+  bench::new_drop_no_inline(state, host.thread(), type);
   state.SetLabel("loam-calls");
   bench::per_operation(state, 1, "ns per object");
 }
@@ -49,7 +49,7 @@ void container(benchmark::State &state) {
 void container_no_inline(benchmark::State &state) {
   Host host;
   const loam_type *type = bench::node_type(host);
-  for (auto _ : state) bench::new_drop_no_inline(host.thread(), type);
+  bench::new_drop_no_inline(state, host.thread(), type);
   state.SetLabel("loam-calls");
   bench::per_operation(state, 1, "ns per object");
 }

@@ -8,9 +8,11 @@
 
 namespace bench {
 
-void new_drop_no_inline(loam_thread *thread, const loam_type *type) {
-  auto *object = static_cast<loam_object *>(loam_new(thread, type));
-  loam_decref(thread, opaque(object));
+void new_drop_no_inline(benchmark::State &state, loam_thread *thread, const loam_type *type) {
+  for (auto _ : state) {
+    auto *object = static_cast<loam_object *>(loam_new(thread, type));
+    loam_decref(thread, opaque(object));
+  }
 }
 
 }  // namespace bench

@@ -102,7 +102,7 @@ void batch(State &state, Heap heap, size_t count, Order order, SizeOf size_of) {
 }
 
 void small_batch(State &state, Heap heap, Order order) {
-  batch(state, heap, 10000, order, [](size_t) { return 48; });
+  batch(state, heap, 10000, order, [](size_t) { return size_t{48}; });
 }
 
 // ── Replacement ─────────────────────────────────────────────────────────────────────────────────

@@ -23,8 +23,7 @@ inline void require(bool holds, const char *what) {
   std::exit(1);
 }
 
-// The pointer, which the compiler must have made by now, and knows nothing about. (Google Benchmark's
-// DoNotOptimize sends it through memory with GCC, which takes longer than what is measured here.)
+// The pointer, which the compiler must have made by now, and knows nothing about.
 template <typename T>
 inline T *opaque(T *pointer) {
   asm volatile("" : "+r"(pointer) : : "memory");

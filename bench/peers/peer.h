@@ -1,8 +1,8 @@
 // What the headers allocator.h of the peers share. A program of add_peer_programs() (CMakeLists.txt
 // beside this file) includes "allocator.h", and its include path decides whose that is.
 //
-// Each allocator.h defines peer::Heap, a value to be held in a local variable and passed on, as a host
-// of Loam holds its handle; for the others it is empty. Its members:
+// Each defines peer::Heap, a value to be held in a local variable and passed on, as a host of Loam
+// holds its handle; for the others it is empty. Its members:
 //   static Heap open()                          once, first; ends the process when the allocator
 //                                               behind the calls is not the one that is named
 //   void *allocate(size_t)                      NULL when memory ran out

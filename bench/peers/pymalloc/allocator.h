@@ -10,8 +10,8 @@
 namespace peer {
 
 struct Heap {
-  // No interpreter is started: pre-initialisation chooses the allocators, and is all that these calls
-  // need. The environment is not asked, so that PYTHONMALLOC changes nothing.
+  // No interpreter is started: pre-initialisation chooses the allocators, and is all that these
+  // calls need. The environment is not asked, so that PYTHONMALLOC changes nothing.
   static Heap open() {
     require_malloc_of("libc.");
     PyPreConfig config;
