@@ -42,7 +42,8 @@ void churn_beside_live(benchmark::State &state) {
 }
 
 BENCHMARK(churn)->Name("Collector: make and drop a two-object cycle");
-BENCHMARK(churn_beside_live)->Name("Collector: the same beside a live tree of 1M nodes");
+BENCHMARK(churn_beside_live)
+    ->Name("Collector: make and drop a two-object cycle beside 1M live nodes");
 
 }  // namespace
 

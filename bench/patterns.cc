@@ -280,10 +280,10 @@ void register_all(Heap heap) {
   add("Small blocks: 65,536 slots, a random one replaced, sizes of objects", replace_mix, heap);
 
   once("Long-lived blocks: 10M × 32 B allocated and kept", keep, heap);
-  once("Long-lived blocks: 10M × 32 B freed", let_go, heap);
   once("Long-lived blocks: 1M objects, 90 % freed at random, four times", grow_and_shrink, heap);
   once("Long-lived blocks: 90 % of 1M objects freed at random, then trimmed", shrink_and_trim,
        heap);
+  once("Long-lived blocks: 10M × 32 B freed", let_go, heap);
 
   add("Growing arrays: one to 10,000 words, realloc for each word", append_in_turn, heap, 1, 10000,
       kNever);

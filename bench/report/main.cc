@@ -107,9 +107,9 @@ report::Setting setting_of(const Plan &plan) {
   char date[64];
   const std::time_t now = std::time(nullptr);
   std::strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", std::gmtime(&now));
-  const std::string how =
-      "up to " + std::to_string(plan.rounds) +
-      " rounds in turns, each pattern in a process of its own, on one processor";
+  const std::string how = std::to_string(plan.rounds) +
+                          (plan.rounds == 1 ? " round" : " rounds at most") +
+                          ", in turns; each pattern in a process of its own, on one processor";
   return {machine(), date, how};
 }
 

@@ -89,6 +89,7 @@ pre { margin: .35rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere;
 .overview .behind u { background: var(--other); }
 @media (max-width: 44rem) {
   body { padding-top: 1.75rem; }
+  .dots em { top: .1rem; bottom: .1rem; }
   .overview table, .overview tbody { display: block; }
   .overview tr { display: grid; grid-template-columns: 1fr 3.2rem 5.4rem; align-items: center;
                  border-bottom: 1px solid var(--rule); padding: .3rem 0; }
