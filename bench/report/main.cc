@@ -32,7 +32,7 @@ constexpr char kUsage[] =
     "usage: bench_report [--quick] [--rounds=N] [--seconds=S] [--min-time=S] [--filter=REGEX]\n"
     "                    [--out=FOLDER] RUNS\n"
     "  --quick       two short rounds: a look, not a measurement\n"
-    "  --rounds=N    run each command up to N times (5)\n"
+    "  --rounds=N    run each command up to N times (4)\n"
     "  --seconds=S   but not again once it has taken S seconds (8)\n"
     "  --min-time=S  run each benchmark for S seconds or more (0.05)\n"
     "  --filter=REGEX  only what matches: \"<group>: <pattern>\" of a benchmark, or the command "
