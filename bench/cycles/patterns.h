@@ -1,0 +1,43 @@
+// The patterns, each for a fresh heap in a process of its own. Which exist is listed in main.cc.
+#ifndef LOAM_BENCH_CYCLES_PATTERNS_H
+#define LOAM_BENCH_CYCLES_PATTERNS_H
+
+#include <cstddef>
+#include <initializer_list>
+#include <vector>
+
+#include "objects.h"
+
+namespace cycles {
+
+// Sizes that the command line asked for.
+struct Sizes {
+  size_t nodes = 0;   // of every structure; 0: each pattern's own
+  bool full = false;  // the own sizes, with nothing left out to save time
+
+  size_t or_default(size_t own) const { return nodes != 0 ? nodes : own; }
+  std::vector<size_t> or_defaults(std::initializer_list<size_t> own) const {
+    return nodes != 0 ? std::vector<size_t>{nodes} : std::vector<size_t>(own);
+  }
+};
+
+// heap.cc
+void new_and_drop(peer::Heap heap, const Sizes &sizes);
+void resident(peer::Heap heap, const Sizes &sizes);
+void churn(peer::Heap heap, const Sizes &sizes);
+void grow(peer::Heap heap, const Sizes &sizes);
+// collect.cc
+void collect_ordered(peer::Heap heap, const Sizes &sizes);
+void collect_shuffled(peer::Heap heap, const Sizes &sizes);
+// release.cc
+void release_chain(peer::Heap heap, const Sizes &sizes);
+void release_ordered(peer::Heap heap, const Sizes &sizes);
+void release_shuffled(peer::Heap heap, const Sizes &sizes);
+// steady.cc
+void sessions(peer::Heap heap, const Sizes &sizes);
+void leak(peer::Heap heap, const Sizes &sizes);
+void cache(peer::Heap heap, const Sizes &sizes);
+
+}  // namespace cycles
+
+#endif

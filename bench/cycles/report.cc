@@ -1,0 +1,72 @@
+#include "report.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+#include "objects.h"
+#include "require.h"
+
+namespace cycles {
+
+void report(const char *group, const std::string &pattern, const char *unit, double value) {
+  std::printf("%-14s %-62s %12.6g %s\n", peer::kName, pattern.c_str(), value, unit);
+  std::printf("row\t%s\t%s\t%s\t%s\t%.6g\n", group, pattern.c_str(), peer::kName, unit, value);
+  std::fflush(stdout);
+}
+
+std::string short_count(size_t count) {
+  if (count >= 1000000 && count % 1000000 == 0) return std::to_string(count / 1000000) + "M";
+  if (count >= 1000 && count % 1000 == 0) return std::to_string(count / 1000) + "k";
+  return std::to_string(count);
+}
+
+uint64_t now_ns() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
+}
+
+// smaps_rollup, because the kernel's quick figures lag by some pages per core.
+size_t resident_bytes() {
+  std::FILE *file = std::fopen("/proc/self/smaps_rollup", "r");
+  require(file != nullptr, "reading /proc/self/smaps_rollup");
+  char line[256];
+  size_t kilobytes = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::sscanf(line, "Rss: %zu kB", &kilobytes) == 1) break;
+  }
+  std::fclose(file);
+  require(kilobytes != 0, "finding Rss");
+  return kilobytes * 1024;
+}
+
+void Durations::sort() {
+  ns_.resize(size_);
+  require(size_ != 0, "timing an operation");
+  std::sort(ns_.begin(), ns_.end());
+}
+
+double Durations::quantile_us(double share) const {
+  const auto within = static_cast<size_t>(std::ceil(share * static_cast<double>(ns_.size())));
+  return static_cast<double>(ns_[std::max<size_t>(within, 1) - 1]) / 1e3;
+}
+
+double Durations::total_ns() const {
+  return static_cast<double>(std::accumulate(ns_.begin(), ns_.end(), uint64_t{0}));
+}
+
+void Durations::report_curve(const char *group, const std::string &pattern) const {
+  for (uint64_t limit_us = 1;; limit_us *= 2) {
+    const auto first = std::upper_bound(ns_.begin(), ns_.end(), limit_us * 1000);
+    const auto longer = static_cast<double>(ns_.end() - first);
+    report(group, pattern + ": longer than " + std::to_string(limit_us) + " us",
+           "operations per million", longer * 1e6 / static_cast<double>(ns_.size()));
+    if (longer == 0) return;
+  }
+}
+
+}  // namespace cycles
