@@ -12,10 +12,18 @@
 
 namespace cycles {
 
-void report(const char *group, const std::string &pattern, const char *unit, double value) {
-  std::printf("%-14s %-62s %12.6g %s\n", peer::kName, pattern.c_str(), value, unit);
+namespace {
+
+void print_row(const char *group, const std::string &pattern, const char *unit, double value) {
   std::printf("row\t%s\t%s\t%s\t%s\t%.6g\n", group, pattern.c_str(), peer::kName, unit, value);
   std::fflush(stdout);
+}
+
+}  // namespace
+
+void report(const char *group, const std::string &pattern, const char *unit, double value) {
+  std::printf("%-14s %-62s %12.6g %s\n", peer::kName, pattern.c_str(), value, unit);
+  print_row(group, pattern, unit, value);
 }
 
 std::string short_count(size_t count) {
@@ -59,13 +67,13 @@ double Durations::total_ns() const {
   return static_cast<double>(std::accumulate(ns_.begin(), ns_.end(), uint64_t{0}));
 }
 
-void Durations::report_curve(const char *group, const std::string &pattern) const {
+void Durations::print_curve(const std::string &pattern) const {
   for (uint64_t limit_us = 1;; limit_us *= 2) {
     const auto first = std::upper_bound(ns_.begin(), ns_.end(), limit_us * 1000);
-    const auto longer = static_cast<double>(ns_.end() - first);
-    report(group, pattern + ": longer than " + std::to_string(limit_us) + " us",
-           "operations per million", longer * 1e6 / static_cast<double>(ns_.size()));
-    if (longer == 0) return;
+    if (first == ns_.end()) return;
+    print_row(kPauses, pattern + ": longer than " + std::to_string(limit_us) + " us",
+              "operations per million",
+              static_cast<double>(ns_.end() - first) * 1e6 / static_cast<double>(ns_.size()));
   }
 }
 

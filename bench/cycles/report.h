@@ -15,6 +15,7 @@ inline constexpr char kHeapSize[] = "Full collection against heap size";
 inline constexpr char kSessions[] = "Sessions";
 inline constexpr char kLeak[] = "A steady leak of small cycles";
 inline constexpr char kCache[] = "A cache of small cycles";
+inline constexpr char kPauses[] = "Share of operations that take longer";
 
 void report(const char *group, const std::string &pattern, const char *unit, double value);
 
@@ -46,9 +47,8 @@ class Durations {
   double longest_us() const { return quantile_us(1); }
   double total_ns() const;
 
-  // Rows "pattern: longer than 2^k us", each the share of operations per million: the curve of
-  // pauses. Up to the first that is 0.
-  void report_curve(const char *group, const std::string &pattern) const;
+  // Rows of kPauses, "pattern: longer than 2^k us", while there are such: a curve, not for reading.
+  void print_curve(const std::string &pattern) const;
 
  private:
   std::vector<uint64_t> ns_;

@@ -67,6 +67,7 @@ void report_durations(const char *group, const std::string &pattern, const Durat
     report(group, pattern + name, "us", durations.quantile_us(percent / 100));
   }
   report(group, pattern + ": longest operation", "us", durations.longest_us());
+  durations.print_curve(pattern);
 }
 
 // `untimed` operations come first, so that the heap is in its steady state.
@@ -85,7 +86,6 @@ void replace_rings(Heap heap, const char *group, const std::string &pattern, siz
   std::printf("bytes in use: %s\n", peer::kBytesInUse);
   report(group, pattern + ": peak / live", "bytes per live byte",
          ratio(held.peak_bytes(), live_bytes));
-  durations.report_curve(group, pattern);
 
   heap.stop_automatic();
   heap.collect();
@@ -129,6 +129,7 @@ void leak(Heap heap, const Sizes &sizes) {
     const std::string pattern = "a cycle per 100 operations, " + short_count(live) + " live";
     report(kLeak, pattern, "ns per operation",
            durations.total_ns() / static_cast<double>(batches * kBatch));
+    report(kLeak, pattern + ": p99.9 of 100 operations", "us", durations.quantile_us(0.999));
     report(kLeak, pattern + ": longest 100 operations", "us", durations.longest_us());
     root.drop(0);
     heap.collect();
