@@ -8,22 +8,14 @@
 #include <numeric>
 
 #include "objects.h"
+#include "report/row.h"
 #include "require.h"
 
 namespace cycles {
 
-namespace {
-
-void print_row(const char *group, const std::string &pattern, const char *unit, double value) {
-  std::printf("row\t%s\t%s\t%s\t%s\t%.6g\n", group, pattern.c_str(), peer::kName, unit, value);
-  std::fflush(stdout);
-}
-
-}  // namespace
-
 void report(const char *group, const std::string &pattern, const char *unit, double value) {
   std::printf("%-14s %-62s %12.6g %s\n", peer::kName, pattern.c_str(), value, unit);
-  print_row(group, pattern, unit, value);
+  bench::print_row(group, pattern.c_str(), peer::kName, unit, value);
 }
 
 std::string short_count(size_t count) {
@@ -71,9 +63,10 @@ void Durations::print_curve(const std::string &pattern) const {
   for (uint64_t limit_us = 1;; limit_us *= 2) {
     const auto first = std::upper_bound(ns_.begin(), ns_.end(), limit_us * 1000);
     if (first == ns_.end()) return;
-    print_row(kPauses, pattern + ": longer than " + std::to_string(limit_us) + " us",
-              "operations per million",
-              static_cast<double>(ns_.end() - first) * 1e6 / static_cast<double>(ns_.size()));
+    const std::string name = pattern + ": longer than " + std::to_string(limit_us) + " us";
+    bench::print_row(
+        kPauses, name.c_str(), peer::kName, "operations per million",
+        static_cast<double>(ns_.end() - first) * 1e6 / static_cast<double>(ns_.size()));
   }
 }
 
