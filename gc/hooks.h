@@ -11,12 +11,30 @@ namespace loam::gc {
 enum class Collection { kYoung, kFull, kEmergency };
 constexpr size_t kCollections = 3;
 
+// Kinds of work for which the host waits.
+enum class Work {
+  kYoung,      // a whole young collection
+  kFull,       // a whole full one, at a stand
+  kEmergency,  // one at the limit, or inside a callback
+  kStart,      // slices of an incremental one, by phase
+  kRescue,
+  kMark,
+  kSplit,
+  kFinal,
+  kFinalize,
+  kSweep,
+  kDrain,  // releasing what died by count, outside of loam_decref
+};
+constexpr size_t kWorks = 11;
+
 struct Hooks {
   void *context;
   // A collection starts, or has ended after `duration_ns`.
   void (*started)(void *context, Collection kind);
   void (*ended)(void *context, Collection kind, uint64_t duration_ns, size_t collected,
                 size_t survivors);
+  // One stretch of work is over. A whole collection with its callbacks, or one slice of a phase.
+  void (*worked)(void *context, Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects);
   // Reports the host's registered roots.
   void (*report_roots)(void *context, loam_visitor *visitor);
 };
