@@ -1,4 +1,5 @@
 // Everything that looks at all objects: types, freezing, the end of the runtime, the verifier.
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 
@@ -25,6 +26,7 @@ Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing
 void Collector::close() {
   for (uint32_t index = 1; index < types_.count; ++index) heap_.free_metadata(types_.types[index]);
   heap_.free_metadata(types_.types);
+  heap_.free_metadata(types_.deaths);
   weaks_.close();
 }
 
@@ -36,6 +38,9 @@ Type *Collector::add_type(const Type &type) {
     void *larger = heap_.reallocate_metadata(types_.types, capacity * sizeof(Type *));
     if (larger == nullptr) return nullptr;
     types_.types = static_cast<Type **>(larger);
+    larger = heap_.reallocate_metadata(types_.deaths, capacity * sizeof(SimpleDeath));
+    if (larger == nullptr) return nullptr;
+    types_.deaths = static_cast<SimpleDeath *>(larger);
     types_.types[0] = &free_blocks_;
     types_.capacity = capacity;
   }
@@ -62,6 +67,26 @@ Type *Collector::add_type(const Type &type) {
   types_.any_dispose = types_.any_dispose || type.dispose != nullptr;
   types_.any_trace = types_.any_trace || type.trace != nullptr;
   return copy;
+}
+
+// Its head and its block size are known: from now on objects of a simple type die the short way.
+void Collector::publish(const Type &type) {
+  const bool simple = type.head_offset != 0 && type.value_count == 0 && !type.has_rest &&
+                      type.finalize == nullptr && type.dispose == nullptr;
+  if (!simple) return;
+  SimpleDeath &death = types_.deaths[type_index(static_cast<uint32_t>(type.header >> 32))];
+  death.head_offset = static_cast<uint16_t>(type.head_offset);
+  uint16_t first = sizeof(loam_object), end = first;
+  if (type.has_edges) {
+    const auto [least, most] = std::minmax_element(type.refs, type.refs + type.ref_count);
+    first = *least;
+    end = static_cast<uint16_t>(*most + sizeof(void *));
+  }
+  death.first_ref = first;
+  death.end_ref = end;
+  const bool covered = first <= sizeof(loam_block) && end >= type.block_size;
+  const bool is_link_alone = type.block_size == sizeof(loam_block);
+  if (!covered && !is_link_alone) death.zeroed_bytes = static_cast<uint16_t>(type.block_size);
 }
 
 void *Collector::allocate(const Type &type, size_t size) {

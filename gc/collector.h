@@ -58,12 +58,13 @@ class Collector {
 
   // -- Types. Copies the descriptors and the name; nullptr when memory or indices ran out.
   Type *add_type(const Type &type);
+  void publish(const Type &type);
   Type &type_of(const loam_object *object) const { return types_.of(object); }
   const TypeTable &types() const { return types_; }
 
   // -- Objects.
   void *allocate(const Type &type, size_t size);  // nullptr: no memory, no collection tried
-  void dropped(loam_object *object);              // loam_decref's count came out <= 0
+  void dropped(loam_thread *, loam_object *);     // loam_decref's count came out <= 0
   bool try_incref(loam_object *object);
   void immortalize(loam_object *object);
   WeakTable &weaks() { return weaks_; }

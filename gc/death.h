@@ -24,37 +24,50 @@ inline void zero_behind_link(loam_object *object, size_t bytes) {
   std::memset(end - kStore, 0, kStore);
 }
 
-// For simple types: of the few references that it can hold, is there one?
-inline bool has_children(const loam_object *object, const Type &type) {
-  uint64_t any = 0;
-  for (const uint16_t offset : type.first_refs) any |= read_field<uint64_t>(object, offset);
-  return any != 0;
+// Does a simple object seem to hold a reference? A field between its references may look like one.
+inline bool has_children(const loam_object *object, const SimpleDeath &death) {
+  const char *const base = reinterpret_cast<const char *>(object);
+  const char *const end = base + death.end_ref;
+  for (const char *at = base + death.first_ref; at != end; at += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, at, sizeof word);
+    if (word != 0) return true;
+  }
+  return false;
 }
 
-inline void Collector::push_free(loam_object *object, const Type &type) {
-  zero_behind_link(object, type.block_size);
+// Hands a block that is zero behind its link, and whose count is 0, to the thread's list. As in
+// loam_new, the halves of the header are written apart because they are read apart: a load that is
+// not as wide as the store before it is slow on many processors.
+inline void push_zeroed(loam_thread *thread, size_t head_offset, loam_object *object) {
   loam_block *block = reinterpret_cast<loam_block *>(object);
   loam_block *&head =
-      *reinterpret_cast<loam_block **>(reinterpret_cast<char *>(thread_) + type.head_offset);
-  block->header = 0;
+      *reinterpret_cast<loam_block **>(reinterpret_cast<char *>(thread) + head_offset);
+  object->tag = 0;
   block->next = head;
   head = block;
 }
 
+inline void Collector::push_free(loam_object *object, const Type &type) {
+  zero_behind_link(object, type.block_size);
+  object->refcount = 0;  // the condemned die with a count
+  push_zeroed(thread_, type.head_offset, object);
+}
+
 // The common death in one screen: a young object of a simple type that holds nothing any more.
-inline void Collector::dropped(loam_object *object) {
+inline void Collector::dropped(loam_thread *thread, loam_object *object) {
   constexpr uint32_t kUncommon =
       LOAM_FLAG_WEAK | LOAM_FLAG_OLD | LOAM_FLAG_LARGE | LOAM_FLAG_CONDEMNED;
+  static_assert(static_cast<uint32_t>(Activity::kIdle) == 0);
   const uint32_t tag = object->tag;
-  if (LOAM_EXPECT(object->refcount == 0 && (tag & kUncommon) == 0 && activity_ == Activity::kIdle &&
-                  thread_->free_budget > 0)) {
-    const Type &type = *types_.types[type_index(tag)];
-    if (LOAM_EXPECT(type.simple && !(type.has_edges && has_children(object, type)))) {
-      --thread_->free_budget;
-      ++statistics_.freed_by_count;
-      push_free(object, type);
-      return;
-    }
+  const SimpleDeath &death = types_.deaths[type_index(tag)];
+  const uint32_t odd = object->refcount | (tag & kUncommon) | static_cast<uint32_t>(activity_);
+  if (LOAM_EXPECT(odd == 0 && death.head_offset != 0 && !has_children(object, death) &&
+                  --thread->free_budget >= 0)) {
+    ++statistics_.freed_by_count;
+    if (death.zeroed_bytes != 0) zero_behind_link(object, death.zeroed_bytes);
+    push_zeroed(thread, death.head_offset, object);
+    return;
   }
   dropped_slow(object);
 }

@@ -19,7 +19,6 @@ struct Type : loam_type {
   bool unzeroed;           // LOAM_TYPE_UNZEROED
   bool has_edges;          // false: nothing to trace
   bool has_rest;           // edges that are no fields: items, or what trace reports
-  bool simple;             // four refs at most; dies without host code; its blocks have a head
   uint16_t ref_count;      // refs[ref_count]
   uint16_t value_count;    // values[value_count]
   const uint16_t *refs;    // offsets of loam_object *
@@ -30,20 +29,31 @@ struct Type : loam_type {
   loam_trace_fn trace;
   loam_finalize_fn finalize;
   loam_dispose_fn dispose;
-  uint16_t first_refs[4];  // of a simple type: its first offsets, the last one repeated
-  uint32_t block_size;     // bytes of a small block of a fixed size; else 0
-  uint16_t pool_head;      // of its private pool; LOAM_HEAD_NULL: by size
-  size_t instance_size;    // bytes, header included; 0: given per object
-  size_t least_size;       // bytes: the header and every described field
+  uint32_t block_size;   // bytes of a small block of a fixed size; else 0
+  uint16_t pool_head;    // of its private pool; LOAM_HEAD_NULL: by size
+  size_t instance_size;  // bytes, header included; 0: given per object
+  size_t least_size;     // bytes: the header and every described field
   const char *name;
   void *context;
 };
+
+// What the common death reads of a type: a simple one, which dies without host code, whose only
+// edges are refs, and whose blocks have a head.
+struct SimpleDeath {
+  uint16_t head_offset;  // in loam_thread; 0: the type is not simple
+  uint16_t
+      zeroed_bytes;    // of the block; 0: nothing behind the link but fields that were found NULL
+  uint16_t first_ref;  // The refs lie in the words from this offset
+  uint16_t end_ref;    // to this one; between them other fields may lie.
+};
+static_assert(sizeof(SimpleDeath) == 8);
 
 inline uint32_t type_index(uint32_t tag) { return tag >> LOAM_TAG_TYPE_SHIFT; }
 
 // Types by index; index 0 stands for free blocks, whose tag is 0: a type that is never simple.
 struct TypeTable {
   Type **types = nullptr;
+  SimpleDeath *deaths = nullptr;  // by index too: eight types to a cache line
   uint32_t count = 1;
   uint32_t capacity = 0;
   bool any_finalizer = false;

@@ -47,7 +47,7 @@ void *loam_new_sized(loam_thread *thread, const loam_type *type, size_t size) {
 }
 
 void loam_decref_slow(loam_thread *thread, loam_object *object) {
-  thread->runtime->collector.dropped(object);
+  thread->runtime->collector.dropped(thread, object);
 }
 
 bool loam_try_incref(loam_thread *thread, loam_object *object) {

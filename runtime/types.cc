@@ -108,12 +108,8 @@ loam_status loam_type_register(loam_runtime *runtime, const loam_type_spec *spec
     head = is_private ? type->pool_head : heap.head_for(spec->instance_size, type->kind);
   }
   type->head_offset = static_cast<uint32_t>(head * sizeof(void *));
-  type->simple = head != LOAM_HEAD_NULL && type->ref_count <= 4 && type->value_count == 0 &&
-                 !type->has_rest && type->finalize == nullptr && type->dispose == nullptr;
   if (head != LOAM_HEAD_NULL) type->block_size = heap.pool(head).block_size;
-  for (size_t i = 0; type->ref_count != 0 && i < 4; ++i) {
-    type->first_refs[i] = type->refs[i < type->ref_count ? i : type->ref_count - 1];
-  }
+  runtime->collector.publish(*type);
   *out_type = type;
   return LOAM_OK;
 }

@@ -137,6 +137,41 @@ TEST_CASE("objects of every size come zeroed behind their header, in every mode"
   }
 }
 
+TEST_CASE("wherever its references lie, an object that died leaves zeros, and drops its children") {
+  constexpr std::size_t kWords = 6;  // of payload, at most
+  for (const char *mode : kModes) {
+    INFO("mode: ", std::string(mode));
+    Host host(mode);
+    loam_collect_disable(host.thread);
+    for (std::size_t words = 1; words <= kWords; ++words) {
+      for (unsigned mask = 1; mask < 1u << words; ++mask) {
+        INFO("words: ", words, ", references: ", mask);
+        std::vector<std::uint16_t> offsets;
+        for (std::size_t word = words; word-- > 0;) {
+          if (mask >> word & 1) offsets.push_back(static_cast<std::uint16_t>(8 + word * 8));
+        }
+        loam_type_spec spec = spec_of("layout", sizeof(loam_object) + words * 8);
+        spec.ref_offsets = offsets.data();
+        spec.ref_count = offsets.size();
+        loam_type *type = host.register_type(spec);
+        for (int round = 0; round < 4; ++round) {
+          auto *fields = reinterpret_cast<void **>(host.make<loam_object>(type));
+          REQUIRE(is_zero(fields + 1, words * 8));
+          const bool parent = round % 2 == 1;
+          for (std::size_t word = 0; word < words; ++word) {
+            if ((mask >> word & 1) == 0) std::memset(fields + 1 + word, 0xFF, 8);
+            if ((mask >> word & 1) != 0 && parent) fields[1 + word] = host.pair();
+          }
+          const std::uint64_t freed = host.stats().freed_by_count;
+          host.drop(reinterpret_cast<loam_object *>(fields));
+          REQUIRE(host.stats().freed_by_count == freed + 1 + (parent ? offsets.size() : 0));
+        }
+      }
+    }
+    CHECK(host.verify());
+  }
+}
+
 TEST_CASE("an unzeroed leaf is usable to its last byte") {
   Host host;
   for (std::size_t size :

@@ -38,10 +38,13 @@ LOAM_HOT void *loam_new(loam_thread *thread, const loam_type *type) {
   loam_block **head = (loam_block **)(void *)((char *)thread + type->head_offset);
   loam_block *block = *head;
   if (LOAM_LIKELY(block != NULL)) {
+    loam_object *object = (loam_object *)(void *)block;
     *head = block->next;
-    block->header = type->header;
+    /* in halves, as they will be read */
+    object->refcount = 1;
+    object->tag = (uint32_t)(type->header >> 32);
     block->next = NULL;
-    return block;
+    return object;
   }
   return loam_new_slow(thread, type);
 }
