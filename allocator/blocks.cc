@@ -16,9 +16,39 @@ uint64_t valid_bits(const Slab &slab, size_t word) {
   return first >= slab.block_count ? 0 : (uint64_t{1} << (slab.block_count - first)) - 1;
 }
 
-void push_block(loam_thread *thread, unsigned head, loam_block *block) {
-  block->next = static_cast<loam_block *>(thread->heads[head]);
-  thread->heads[head] = block;
+// At most `count` of the lowest bits of `bits`.
+uint64_t lowest_bits(uint64_t bits, size_t count) {
+  if (count >= 64) return bits;
+  uint64_t excess = bits;
+  for (; excess != 0 && count > 0; --count) excess &= excess - 1;
+  return bits & ~excess;
+}
+
+// Appends the blocks that `bits` names to the list that ends in *tail; returns its new tail. They
+// are taken in runs: a word of a fresh slab is one.
+loam_block **thread_bits(loam_block **tail, char *base, size_t size, uint64_t bits) {
+  while (bits != 0) {
+    const uint64_t carry = bits + (bits & (~bits + 1));  // the first run, carried over its end
+    char *at = base + static_cast<size_t>(__builtin_ctzll(bits)) * size;
+    char *const end = base + (carry != 0 ? static_cast<size_t>(__builtin_ctzll(carry)) : 64) * size;
+    for (; at != end; at += size) {
+      loam_block *block = reinterpret_cast<loam_block *>(at);
+      *tail = block;
+      tail = &block->next;
+    }
+    bits &= carry;
+  }
+  return tail;
+}
+
+// Pushes a block on its pool's list, as loam_free does; false when the budget is spent.
+bool push_block(loam_thread *thread, uint16_t pool, loam_block *block) {
+  thread->free_budget -= pool >> LOAM_POOL_STEPS_SHIFT;
+  if (thread->free_budget < 0) return false;
+  void *&head = thread->heads[pool & LOAM_POOL_HEAD_MASK];
+  block->next = static_cast<loam_block *>(head);
+  head = block;
+  return true;
 }
 
 }  // namespace
@@ -29,7 +59,7 @@ size_t Heap::partial_slab(unsigned head) {
 }
 
 // Marks `wanted` free blocks of one word as handed out.
-uint64_t Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
+void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
   Slab &slab = range_.slabs[index];
   Pool &pool = pools_[slab.head];
   const auto count = static_cast<uint32_t>(__builtin_popcountll(wanted));
@@ -44,35 +74,33 @@ uint64_t Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
   pool.allocated += count;
   handed_out_bytes_ += size_t{count} * slab.block_size;
   if (slab.allocated == slab.block_count) unlink_partial(slab, index);
-  return wanted;
 }
 
 // Fills the thread's list from one slab in address order, and pops its first block.
 LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   const size_t index = partial_slab(head);
   if (index == kNoSlab) return nullptr;
-  free_young_blocks -= free_young_by_head[head];
-  free_young_by_head[head] = 0;
+  forget_free_young(head);
   const Slab &slab = range_.slabs[index];
   char *const base = range_.slab_address(index);
   const size_t size = slab.block_size;
   loam_block *first = nullptr;
   loam_block **tail = &first;
-  size_t taken = 0;
-  for (size_t word = 0; word * 64 < slab.block_count && taken < kRefillBlocks; ++word) {
+  size_t wanted = kRefillBytes / size;
+  for (size_t word = 0; word * 64 < slab.block_count && wanted > 0; ++word) {
     uint64_t bits = ~range_.words(kAllocated, index)[word] & valid_bits(slab, word);
     if (bits == 0) continue;
-    taken += static_cast<size_t>(__builtin_popcountll(bits));
-    for (bits = take_bits(index, word, bits); bits != 0; bits &= bits - 1) {
-      const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
-      loam_block *block = reinterpret_cast<loam_block *>(base + at * size);
-      *tail = block;
-      tail = &block->next;
-    }
+    bits = lowest_bits(bits, wanted);
+    wanted -= static_cast<size_t>(__builtin_popcountll(bits));
+    take_bits(index, word, bits);
+    tail = thread_bits(tail, base + word * 64 * size, size, bits);
   }
   *tail = nullptr;
   thread->heads[head] = first->next;
   first->next = nullptr;
+  if (thread->free_budget > 0) {
+    thread->free_budget -= static_cast<int32_t>(kRefillBytes / LOAM_CLASS_STEP);
+  }
   return first;
 }
 
@@ -134,12 +162,14 @@ void Heap::return_block(void *block) {
 void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   Slab &slab = range_.slabs[index];
   const auto count = static_cast<uint32_t>(__builtin_popcountll(bits));
-  uint64_t &young_bits = range_.words(kYoung, index)[word];
   uint64_t &allocated_bits = range_.words(kAllocated, index)[word];
   LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
   handed_out_bytes_ -= size_t{count} * slab.block_size;
-  young_blocks -= static_cast<size_t>(__builtin_popcountll(young_bits & bits));
-  young_bits &= ~bits;
+  if (slab.kind == Kind::kContainer) {
+    uint64_t &young_bits = range_.words(kYoung, index)[word];
+    young_blocks -= static_cast<size_t>(__builtin_popcountll(young_bits & bits));
+    young_bits &= ~bits;
+  }
   allocated_bits &= ~bits;
   if (slab.allocated == slab.block_count) link_partial(slab, index);
   pools_[slab.head].allocated -= count;
@@ -187,8 +217,8 @@ void Heap::free_object(loam_thread *thread, loam_object *object) {
   const uint32_t tag = object->tag;
   loam_block *block = reinterpret_cast<loam_block *>(object);
   block->header = 0;
-  if (LOAM_EXPECT((tag & LOAM_FLAG_OLD) == 0 && --thread->free_budget >= 0)) {
-    push_block(thread, range_.heads[range_.slab_index(block)], block);
+  const bool is_young = (tag & LOAM_FLAG_OLD) == 0;
+  if (LOAM_EXPECT(is_young && push_block(thread, range_.pools[range_.slab_index(block)], block))) {
     return;
   }
   if (debug_) guard_poison(block, block_bytes(block), tag);
@@ -292,9 +322,7 @@ void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, size < usable ? size : usable);
   loam_block *const gone = static_cast<loam_block *>(block);
-  if (has_cache() && !large && --thread->free_budget >= 0) {
-    push_block(thread, range_.heads[range_.slab_index(gone)], gone);
-  } else {
+  if (large || !push_block(thread, range_.pools[range_.slab_index(gone)], gone)) {
     free_raw(thread, block);
   }
   return moved;

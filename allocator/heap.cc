@@ -27,10 +27,10 @@ void Heap::close() {
 }
 
 void Heap::attach(loam_thread *thread) {
-  thread->slab_heads = range_.heads;
+  thread->slab_pools = range_.pools;
   thread->range_base = range_.base();
   thread->range_bytes = range_.bytes();
-  reset_budget(thread);
+  reset_budget(thread, 0);
 }
 
 void Heap::open_pools() {
@@ -115,12 +115,17 @@ size_t Heap::take_slab(unsigned head) {
     std::memset(range_.slab_address(index), 0, kSlabBytes);
     slab.dirty = false;
   }
+  // Not before the pool has a few: a small host must stay small.
+  if (!slab.resident && pool.slabs >= kPopulateFrom) {
+    os_populate(range_.slab_address(index), kSlabBytes);
+  }
   slab.head = static_cast<uint16_t>(head);
   slab.kind = pool.kind;
   slab.block_size = pool.block_size;
   slab.block_count = static_cast<uint32_t>(kSlabBytes / pool.block_size);
   slab.allocated = 0;
-  range_.heads[index] = static_cast<uint16_t>(head);
+  range_.pools[index] =
+      static_cast<uint16_t>(head | pool.block_size / LOAM_CLASS_STEP << LOAM_POOL_STEPS_SHIFT);
   range_.reciprocals[index] = reciprocal_of(pool.block_size);
   range_.tracked[index] = pool.kind == Kind::kContainer ? range_.reciprocals[index] : 0;
   link_partial(slab, index);
@@ -141,7 +146,7 @@ void Heap::release_slab(size_t index) {
   slab.kind = Kind::kNone;
   slab.dirty = slab.dirty || was_raw || debug_;  // object blocks come back zero
   slab.resident = true;
-  range_.heads[index] = LOAM_HEAD_NULL;
+  range_.pools[index] = LOAM_HEAD_NULL;
   range_.tracked[index] = 0;
   const size_t segment = index / kSlabsPerSegment;
   Segment &entry = range_.segments[segment];
@@ -217,8 +222,16 @@ size_t Heap::unlist_slab(SlabList &list, SlabLink Slab::*link) {
 
 // -- The thread's lists in bulk.
 
-void Heap::reset_budget(loam_thread *thread) {
-  thread->free_budget = has_cache() ? kFreeBudget : 0;
+// Room for what may still be freed before the lists, which hold `cached` bytes, are looked at.
+void Heap::reset_budget(loam_thread *thread, size_t cached) {
+  const size_t hundredth = handed_out_bytes_ / 100;
+  const size_t bound = hundredth > kCacheBytes ? hundredth : kCacheBytes;
+  thread->free_budget = has_cache() ? static_cast<int32_t>((bound - cached) / LOAM_CLASS_STEP) : -1;
+}
+
+void Heap::forget_free_young(unsigned head) {
+  free_young_blocks -= free_young_by_head[head];
+  free_young_by_head[head] = 0;
 }
 
 void Heap::forget_free_young() {
@@ -226,17 +239,33 @@ void Heap::forget_free_young() {
   std::memset(free_young_by_head, 0, sizeof free_young_by_head);
 }
 
+// Blocks that died together often lie together: those of one word go back in one step.
+void Heap::return_list(loam_block *block, Kind kind) {
+  size_t word = SIZE_MAX;
+  uint64_t bits = 0;
+  const auto return_bits = [&] {
+    if (bits != 0) return_word(word / kWordsPerStretch, word % kWordsPerStretch, bits);
+  };
+  for (loam_block *next; block != nullptr; block = next) {
+    next = block->next;
+    if (kind != Kind::kRaw) block->next = nullptr;
+    const size_t number = range_.block_number(block);
+    if (number / 64 != word) {
+      return_bits();
+      word = number / 64;
+      bits = 0;
+    }
+    bits |= Range::bit_of(number);
+  }
+  return_bits();
+}
+
 void Heap::flush(loam_thread *thread) {
   forget_free_young();
-  for (void *&head : thread->heads) {
-    loam_block *block = static_cast<loam_block *>(head);
-    head = nullptr;
-    while (block != nullptr) {
-      loam_block *next = block->next;
-      block->next = nullptr;
-      return_block(block);
-      block = next;
-    }
+  for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
+    loam_block *list = static_cast<loam_block *>(thread->heads[head]);
+    thread->heads[head] = nullptr;
+    return_list(list, pools_[head].kind);
   }
 }
 
@@ -248,47 +277,35 @@ bool Heap::reclaim(loam_thread *thread) {
   return slabs_in_use_ != before;
 }
 
-// Called every kFreeBudget frees: bounds what lies idle on the lists.
+// Called when the budget is spent: cuts the lists to equal shares of what is kept.
 void Heap::rebalance(loam_thread *thread) {
-  reset_budget(thread);
-  const size_t hundredth = handed_out_bytes_ / 100;
-  const size_t bound = hundredth > kCacheBytes ? hundredth : kCacheBytes;
-  size_t total = 0, lists = 0;
+  size_t lists = 0, cached = 0;
+  if (!has_cache()) return reset_budget(thread, 0);
+  for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) lists += thread->heads[head] != nullptr;
   for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
-    if (thread->heads[head] == nullptr) continue;
-    total += cached_blocks(thread, head) * pools_[head].block_size;
-    ++lists;
+    if (thread->heads[head] != nullptr) cached += shorten_list(thread, head, kKeptBytes / lists);
   }
-  if (total <= bound) return;
-  for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
-    if (thread->heads[head] != nullptr) shorten_list(thread, head, bound / lists);
-  }
+  reset_budget(thread, cached);
 }
 
-// Recently freed blocks stand first, and are warm: they stay.
-void Heap::shorten_list(loam_thread *thread, unsigned head, size_t keep_bytes) {
+// Recently freed blocks stand first, and are warm: they stay. Returns how many bytes do.
+size_t Heap::shorten_list(loam_thread *thread, unsigned head, size_t most_bytes) {
+  const size_t size = pools_[head].block_size;
   loam_block *block = static_cast<loam_block *>(thread->heads[head]);
-  for (size_t kept = pools_[head].block_size; kept < keep_bytes && block->next != nullptr;
-       kept += pools_[head].block_size) {
-    block = block->next;
-  }
+  size_t kept = size;
+  for (; kept + size <= most_bytes && block->next != nullptr; kept += size) block = block->next;
   loam_block *rest = block->next;
-  if (rest == nullptr) return;
+  if (rest == nullptr) return kept;
   block->next = nullptr;
-  free_young_blocks -= free_young_by_head[head];
-  free_young_by_head[head] = 0;
-  while (rest != nullptr) {
-    loam_block *next = rest->next;
-    rest->next = nullptr;
-    return_block(rest);
-    rest = next;
-  }
+  forget_free_young(head);
+  return_list(rest, pools_[head].kind);
+  return kept;
 }
 
 void Heap::set_locked(loam_thread *thread, bool locked) {
   if (locked) flush(thread);
   locked_ = locked;
-  reset_budget(thread);
+  reset_budget(thread, 0);
 }
 
 size_t Heap::cached_blocks(const loam_thread *thread, unsigned head) const {

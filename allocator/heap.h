@@ -140,6 +140,7 @@ class Heap {
   size_t free_young_blocks = 0;
   uint32_t free_young_by_head[LOAM_HEAD_COUNT] = {};
   void forget_free_young();
+  void forget_free_young(unsigned head);  // its list is empty, or is about to be cut
 
  private:
   static size_t listed(SlabLink link) { return link == kLastListed ? size_t{kNoSlab} : link - 2; }
@@ -150,7 +151,7 @@ class Heap {
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);
-  uint64_t take_bits(size_t slab, size_t word, uint64_t wanted);
+  void take_bits(size_t slab, size_t word, uint64_t wanted);
   size_t partial_slab(unsigned head);
   size_t take_slab(unsigned head);
   void release_slab(size_t slab);
@@ -159,8 +160,9 @@ class Heap {
   void decommit_segment(size_t segment);
   void return_block(void *block);
   void rebalance(loam_thread *thread);
-  void shorten_list(loam_thread *thread, unsigned head, size_t keep_bytes);
-  void reset_budget(loam_thread *thread);
+  size_t shorten_list(loam_thread *thread, unsigned head, size_t most_bytes);
+  void reset_budget(loam_thread *thread, size_t cached);
+  void return_list(loam_block *block, Kind kind);
   void link_partial(Slab &slab, size_t index);
   void unlink_partial(Slab &slab, size_t index);
   bool may_grow(size_t bytes) const;
@@ -176,11 +178,13 @@ class Heap {
   size_t verify_slab(size_t slab) const;
   size_t verify_lists(const loam_thread *thread) const;
 
-  static constexpr int32_t kFreeBudget = 8192;  // frees between two looks at the lists
-  // A refill stops at this many, or at the end of its slab.
-  static constexpr size_t kRefillBlocks = 32;
-  // A thread's lists may hold this, or 1 % of the heap.
+  // A pool that holds this many slabs has the pages of a new one touched at once.
+  static constexpr size_t kPopulateFrom = 8;
+  // A refill stops when it has this much, or at the end of its slab.
+  static constexpr size_t kRefillBytes = size_t{4} << 10;
+  // A thread's lists may hold this, or 1 % of the heap; when they do they are cut to this.
   static constexpr size_t kCacheBytes = size_t{256} << 10;
+  static constexpr size_t kKeptBytes = kCacheBytes / 2;
 
   Range range_;
   LargeRegistry large_;

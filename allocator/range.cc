@@ -16,11 +16,11 @@ constexpr size_t kStagger = kPageBytes / 2;
 
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
-  size_t slabs, segments, heads, reciprocals, tracked, counts, overflow, refcounts, bitmap;
+  size_t slabs, segments, pools, reciprocals, tracked, counts, overflow, refcounts, bitmap;
   explicit Plan(size_t slab_count)
       : slabs(round(slab_count * sizeof(Slab))),
         segments(round(slab_count / kSlabsPerSegment * sizeof(Segment))),
-        heads(round(slab_count * sizeof(uint16_t))),
+        pools(round(slab_count * sizeof(uint16_t))),
         reciprocals(round(slab_count * sizeof(uint32_t))),
         tracked(reciprocals),
         counts(round(slab_count * kBlocksPerStretch)),
@@ -28,7 +28,7 @@ struct Plan {
         refcounts(counts + kPageBytes),
         bitmap(round(slab_count * kBitmapBytesPerSlab)) {}
   size_t total() const {
-    return slabs + segments + heads + reciprocals + tracked + counts + overflow + refcounts +
+    return slabs + segments + pools + reciprocals + tracked + counts + overflow + refcounts +
            bitmap * kBitmaps;
   }
   static size_t round(size_t bytes) {
@@ -80,7 +80,7 @@ bool Range::try_reserve(size_t bytes) {
   };
   slabs = static_cast<Slab *>(take(plan.slabs));
   segments = static_cast<Segment *>(take(plan.segments));
-  heads = static_cast<uint16_t *>(take(plan.heads));
+  pools = static_cast<uint16_t *>(take(plan.pools));
   reciprocals = static_cast<uint32_t *>(take(plan.reciprocals));
   tracked = static_cast<uint32_t *>(take(plan.tracked));
   counts = static_cast<uint8_t *>(take(plan.counts));
@@ -89,7 +89,7 @@ bool Range::try_reserve(size_t bytes) {
   for (uint64_t *&bitmap : bitmaps) bitmap = static_cast<uint64_t *>(take(plan.bitmap));
   // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer
   // finds zeros, not a fault.
-  const size_t readable = plan.slabs + plan.segments + plan.heads + plan.reciprocals + plan.tracked;
+  const size_t readable = plan.slabs + plan.segments + plan.pools + plan.reciprocals + plan.tracked;
   if (os_commit(slabs, readable)) return true;
   release();
   return false;

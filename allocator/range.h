@@ -81,7 +81,7 @@ class Range {
   // The tables. Loops hoist these into locals: a store through uint8_t may alias any member.
   Slab *slabs = nullptr;
   Segment *segments = nullptr;
-  uint16_t *heads = nullptr;        // by slab; the head its blocks return to
+  uint16_t *pools = nullptr;        // by slab; loam_thread.slab_pools
   uint32_t *reciprocals = nullptr;  // by slab; see block_index
   uint32_t *tracked = nullptr;      // the same for container slabs, 0 for all others
   uint8_t *counts = nullptr;        // by block: inner edges, continued in overflow_counts at 255

@@ -141,7 +141,7 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
     }
     const loam_block *block = static_cast<const loam_block *>(thread->heads[head]);
     for (; block != nullptr; block = block->next) {
-      const bool ours = range_.contains(block) && range_.heads[range_.slab_index(block)] == head &&
+      const bool ours = range_.contains(block) && slab_of(block).head == head &&
                         range_.test(kAllocated, range_.block_number(block));
       const bool clean = ours && (pools_[head].kind == Kind::kRaw ||
                                   zero_behind_link(reinterpret_cast<const char *>(block),

@@ -82,7 +82,8 @@ void Collector::publish(const Type &type) {
     first = *least;
     end = static_cast<uint16_t>(*most + sizeof(void *));
   }
-  death.first_ref = first;
+  death.steps = static_cast<uint8_t>(type.block_size / LOAM_CLASS_STEP);
+  death.first_ref = static_cast<uint8_t>(first);
   death.end_ref = end;
   const bool covered = first <= sizeof(loam_block) && end >= type.block_size;
   const bool is_link_alone = type.block_size == sizeof(loam_block);

@@ -63,7 +63,7 @@ inline void Collector::dropped(loam_thread *thread, loam_object *object) {
   const SimpleDeath &death = types_.deaths[type_index(tag)];
   const uint32_t odd = object->refcount | (tag & kUncommon) | static_cast<uint32_t>(activity_);
   if (LOAM_EXPECT(odd == 0 && death.head_offset != 0 && !has_children(object, death) &&
-                  --thread->free_budget >= 0)) {
+                  (thread->free_budget -= death.steps) >= 0)) {
     ++statistics_.freed_by_count;
     if (death.zeroed_bytes != 0) zero_behind_link(object, death.zeroed_bytes);
     push_zeroed(thread, death.head_offset, object);

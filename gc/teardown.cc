@@ -181,8 +181,9 @@ inline void Collector::release_children(loam_object *object, const Type &type) {
 // Young objects of a fixed size go straight back to their thread's list, zero behind the link.
 inline void Collector::free_dead(loam_object *object, const Type &type) {
   constexpr uint32_t kUncommon = LOAM_FLAG_OLD | LOAM_FLAG_LARGE;
+  const auto steps = static_cast<int32_t>(type.block_size / LOAM_CLASS_STEP);
   if (LOAM_EXPECT(type.head_offset != 0 && (object->tag & kUncommon) == 0 &&
-                  --thread_->free_budget >= 0)) {
+                  (thread_->free_budget -= steps) >= 0)) {
     push_free(object, type);
   } else {
     free_dead_slow(object, type);

@@ -11,7 +11,11 @@ namespace {
 
 LOAM_NOINLINE void *new_object(loam_runtime &runtime, const gc::Type &type, size_t size) {
   gc::Collector &collector = runtime.collector;
-  if (type.kind == alloc::Kind::kContainer) collector.poll();
+  if (type.kind == alloc::Kind::kContainer) {
+    // Its list ran out, so that what was free on it when the collector last counted is used now.
+    runtime.heap.forget_free_young(type.head_offset / unsigned{sizeof(void *)});
+    collector.poll();
+  }
   void *object = collector.allocate(type, size);
   if (object != nullptr || runtime.heap.locked()) return object;
   if (collector.idle()) {

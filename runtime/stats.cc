@@ -94,8 +94,12 @@ void add_small_blocks(const loam_runtime &runtime, loam_stats *stats) {
     if (!pool_row(runtime, head, &row)) continue;
     stats->small_blocks += row.blocks;
     stats->small_bytes += row.bytes;
-    stats->cached_blocks += runtime.heap.cached_blocks(&runtime.main_thread, head);
+    const size_t cached = runtime.heap.cached_blocks(&runtime.main_thread, head);
+    stats->cached_blocks += cached;
+    stats->cached_bytes += cached * row.block_size;
   }
+  const size_t held = runtime.heap.slabs_in_use() * alloc::kSlabBytes;
+  stats->pinned_bytes = held - stats->small_bytes - stats->cached_bytes;
 }
 
 loam_collection_stats collection_stats(const gc::CollectionRecord &record,

@@ -1,5 +1,6 @@
 // Plain memory: malloc's corner cases, realloc, and giving memory back.
 #include <algorithm>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -238,6 +239,53 @@ TEST_CASE("one survivor in each slab keeps its slab from trim") {
   loam_trim(host.thread);
   CHECK(host.stats().slabs_in_use <= empty);
   CHECK(host.verify());
+}
+
+TEST_CASE("what waits on the thread's lists is bounded, whatever was freed") {
+  Host host;
+  const auto bound = [&host] {
+    return std::max(std::size_t{256} << 10, host.stats().bytes_in_use / 100);
+  };
+  for (std::size_t size : {16, 48, 104, 256}) {
+    CAPTURE(size);
+    std::vector<void *> blocks = blocks_of(host, scaled(100000), size);
+    bool bounded = true;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      loam_free(host.thread, blocks[i]);
+      if (i % 1000 == 0) bounded = bounded && host.stats().cached_bytes <= bound();
+    }
+    CHECK(bounded);
+    loam_type *type = host.register_type(spec_of("leaf", size));
+    for (void *&block : blocks) block = loam_new(host.thread, type);
+    for (void *block : blocks) host.drop(static_cast<loam_object *>(block));
+    CHECK(host.stats().cached_bytes <= bound());
+  }
+  for (std::size_t size = 16; size <= 256; size += 8) {  // each list has its share
+    for (void *block : blocks_of(host, 2000, size)) loam_free(host.thread, block);
+    CHECK(host.stats().cached_bytes <= bound());
+  }
+}
+
+TEST_CASE("after most was freed at random, the statistics tell what the rest pins") {
+  Host host;
+  std::mt19937 random(90);
+  std::vector<void *> kept;
+  for (void *block : blocks_of(host, scaled(200000), 64)) {
+    if (random() % 10 == 0) {
+      kept.push_back(block);
+    } else {
+      loam_free(host.thread, block);
+    }
+  }
+  loam_trim(host.thread);
+  loam_stats pinned = host.stats();
+  CHECK(pinned.cached_bytes == 0);
+  CHECK(pinned.small_bytes == kept.size() * 64);
+  CHECK(pinned.pinned_bytes == (pinned.slabs_in_use << LOAM_SLAB_SHIFT) - pinned.small_bytes);
+  CHECK(pinned.pinned_bytes >= 8 * pinned.small_bytes);
+  for (void *block : kept) loam_free(host.thread, block);
+  loam_trim(host.thread);
+  CHECK(host.stats().pinned_bytes == 0);
 }
 
 TEST_CASE("slabs that empty serve other classes and kinds") {

@@ -72,6 +72,7 @@ LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
     loam_block *block = *head;
     if (LOAM_LIKELY(block != NULL)) {
       *head = block->next;
+      thread->free_budget += (int32_t)(rounded / LOAM_CLASS_STEP);
       return block;
     }
   }
@@ -80,13 +81,17 @@ LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
 
 LOAM_HOT void loam_free(loam_thread *thread, void *pointer) {
   size_t offset = (uintptr_t)pointer - thread->range_base;
-  if (LOAM_LIKELY(offset < thread->range_bytes) && LOAM_LIKELY(--thread->free_budget >= 0)) {
-    loam_block **head =
-        (loam_block **)(void *)&thread->heads[thread->slab_heads[offset >> LOAM_SLAB_SHIFT]];
-    loam_block *block = (loam_block *)pointer;
-    block->next = *head;
-    *head = block;
-    return;
+  if (LOAM_LIKELY(offset < thread->range_bytes)) {
+    uint32_t pool = thread->slab_pools[offset >> LOAM_SLAB_SHIFT];
+    thread->free_budget -= (int32_t)(pool >> LOAM_POOL_STEPS_SHIFT);
+    if (LOAM_LIKELY(thread->free_budget >= 0)) {
+      loam_block **head =
+          (loam_block **)(void *)&thread->heads[pool & (uint32_t)LOAM_POOL_HEAD_MASK];
+      loam_block *block = (loam_block *)pointer;
+      block->next = *head;
+      *head = block;
+      return;
+    }
   }
   loam_free_slow(thread, pointer);
 }

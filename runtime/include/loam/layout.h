@@ -71,6 +71,10 @@ enum {
   LOAM_HEAD_COUNT = 512
 };
 
+/* An entry of loam_thread.slab_pools: the head that a slab's blocks return to, and their size in
+ * steps of LOAM_CLASS_STEP. */
+enum { LOAM_POOL_HEAD_MASK = LOAM_HEAD_COUNT - 1, LOAM_POOL_STEPS_SHIFT = 9 };
+
 #if defined(__GNUC__)
 #define LOAM_MAY_ALIAS __attribute__((may_alias))
 #else
@@ -87,10 +91,12 @@ typedef struct LOAM_MAY_ALIAS loam_block {
  * otherwise. */
 struct loam_thread {
   void *heads[LOAM_HEAD_COUNT];
-  const uint16_t *slab_heads; /* by slab of the range: the head that its blocks return to */
+  const uint16_t *slab_pools; /* by slab of the range: head | steps << LOAM_POOL_STEPS_SHIFT */
   uintptr_t range_base;       /* first address of the range */
   size_t range_bytes;         /* reserved length of the range */
-  int32_t free_budget;        /* frees that may still take the fast path */
+  /* What fast frees may still add to the lists, in steps of LOAM_CLASS_STEP; loam_malloc gives back
+   * what it takes from them. */
+  int32_t free_budget;
   /* non-zero: the next safepoint has work. Written from signal handlers too: atomic */
   uint32_t attention;
   loam_runtime *runtime;
