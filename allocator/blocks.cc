@@ -227,13 +227,10 @@ void Heap::free_object(loam_thread *thread, loam_object *object) {
 }
 
 void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
-  if (!may_grow(LargeRegistry::cost(size))) return nullptr;
-  Large *large = large_.allocate(size, kind, zeroed);
+  const size_t cost = large_.cost(size);
+  if (!may_grow(cost)) return nullptr;
+  Large *large = large_.allocate(cost, kind, zeroed);
   if (large == nullptr) return nullptr;
-  if (limit_bytes_ != 0 && counted_bytes() > budget_bytes_) {  // it cost more than it seemed
-    large_.free(large);
-    return nullptr;
-  }
   note_growth();
   return large->block();
 }
@@ -249,6 +246,10 @@ void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
 }
 
 void *Heap::allocate_raw(loam_thread *thread, size_t size) {
+  if (size > LOAM_MAX_BLOCK && has_cache()) {
+    void *block = allocate_large(size, Kind::kRaw, false);
+    if (LOAM_EXPECT(block != nullptr)) return block;
+  }
   const size_t total = debug_ ? size + kGuardBytes : size;
   void *block = nullptr;
   if (total >= size && !locked_ && !torture_.fails()) {
@@ -275,11 +276,8 @@ void *Heap::allocate_zeroed(loam_thread *thread, size_t size) {
 
 void Heap::free_raw(loam_thread *thread, void *block) {
   if (block == nullptr) return;
-  if (debug_) check_raw(block, "loam_free");
-  if (!range_.contains(block)) {
-    large_.free(Large::of(block));
-    return;
-  }
+  if (LOAM_RARELY(debug_)) check_raw(block, "loam_free");
+  if (!range_.contains(block)) return large_.free(Large::of(block));
   if (debug_) {
     guard_poison(block, block_bytes(block), 0);
   } else if (torture_.plan.poison) {
@@ -295,6 +293,32 @@ size_t Heap::usable_size(const void *block) const {
   return debug_ ? guard_size(block, bytes) : bytes;
 }
 
+// From large to large. What grows is given an eighth more than it asked for, if there is room: it
+// will ask again.
+void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
+  Large *const old = Large::of(block);
+  if (size <= old->size() && size >= old->size() / 2) return block;
+  Large *moved = nullptr;
+  if (size > old->size() && !locked_ && !torture_.fails()) {
+    const size_t roomy = large_.cost(size + size / 8);
+    const size_t exact = large_.cost(size);
+    if (may_grow(roomy - old->bytes)) moved = large_.reallocate(old, roomy);
+    if (moved == nullptr &&
+        (may_grow(exact - old->bytes) || (reclaim(thread) && may_grow(exact - old->bytes)))) {
+      moved = large_.reallocate(old, exact);
+    }
+  } else if (size <= old->size()) {
+    moved = large_.reallocate(old, large_.cost(size));
+  }
+  if (moved == nullptr) {
+    if (size <= old->size()) return block;
+    ++failures_;
+    return nullptr;
+  }
+  note_growth();
+  return moved->block();
+}
+
 void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (block == nullptr) return allocate_raw(thread, size);
   if (debug_) check_raw(block, "loam_realloc");
@@ -302,22 +326,7 @@ void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   const bool large = !range_.contains(block);
   const bool stays = !debug_ && !torture_.plan.move_realloc;
   if (stays && !large && size <= LOAM_MAX_BLOCK && round_to_class(size) == usable) return block;
-  if (stays && large && size > LOAM_MAX_BLOCK) {
-    Large *const old = Large::of(block);
-    if (size <= old->size() && size >= old->size() / 2) return block;
-    const size_t cost = LargeRegistry::cost(size);
-    const size_t more = cost > old->bytes ? cost - old->bytes : 0;
-    const bool refused = more > 0 && (locked_ || torture_.fails() ||
-                                      (!may_grow(more) && !(reclaim(thread) && may_grow(more))));
-    Large *moved = refused ? nullptr : large_.reallocate(old, size);
-    if (moved == nullptr) {
-      if (size <= usable) return block;
-      ++failures_;
-      return nullptr;
-    }
-    note_growth();
-    return moved->block();
-  }
+  if (stays && large && size > LOAM_MAX_BLOCK) return reallocate_large(thread, block, size);
   void *moved = allocate_raw(thread, size);
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, size < usable ? size : usable);

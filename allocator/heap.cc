@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "allocator/base/check.h"
-#include "allocator/base/system_heap.h"
 #include "allocator/os_memory.h"
 
 namespace loam::alloc {
@@ -368,17 +367,17 @@ void Heap::add_external(ptrdiff_t bytes) {
 void *Heap::allocate_metadata(size_t bytes) { return reallocate_metadata(nullptr, bytes); }
 
 void *Heap::reallocate_metadata(void *block, size_t bytes) {
-  const size_t before = block != nullptr ? base::system_usable_size(block) : 0;
+  const size_t before = block != nullptr ? system_.usable_size(block) : 0;
   if (torture_.fails() || (bytes > before && !may_grow(bytes - before))) {
     ++failures_;
     return nullptr;
   }
-  char *moved = static_cast<char *>(base::system_realloc(block, bytes));
+  char *moved = static_cast<char *>(system_.reallocate(block, bytes));
   if (moved == nullptr) {
     ++failures_;
     return nullptr;
   }
-  const size_t after = base::system_usable_size(moved);
+  const size_t after = system_.usable_size(moved);
   if (after > before) std::memset(moved + before, 0, after - before);
   own_bytes_ += after - before;
   note_growth();
@@ -387,8 +386,8 @@ void *Heap::reallocate_metadata(void *block, size_t bytes) {
 
 void Heap::free_metadata(void *block) {
   if (block == nullptr) return;
-  own_bytes_ -= base::system_usable_size(block);
-  base::system_free(block);
+  own_bytes_ -= system_.usable_size(block);
+  system_.free(block);
 }
 
 size_t Heap::trim(loam_thread *thread) {
@@ -413,7 +412,7 @@ size_t Heap::trim(loam_thread *thread) {
       bytes += kSlabBytes;
     }
   }
-  base::system_trim();
+  system_.trim();
   return bytes;
 }
 

@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "allocator/base/report.h"
+#include "allocator/base/system_heap.h"
 #include "allocator/large.h"
 #include "allocator/range.h"
 #include "allocator/torture.h"
@@ -148,6 +149,7 @@ class Heap {
   void open_pools();
   void *take_block(loam_thread *thread, unsigned head);
   void *refill(loam_thread *thread, unsigned head);
+  void *reallocate_large(loam_thread *thread, void *block, size_t size);
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);
@@ -186,6 +188,7 @@ class Heap {
   static constexpr size_t kCacheBytes = size_t{256} << 10;
   static constexpr size_t kKeptBytes = kCacheBytes / 2;
 
+  base::SystemHeap system_;
   Range range_;
   LargeRegistry large_;
   Pool pools_[LOAM_HEAD_COUNT] = {};

@@ -1,23 +1,6 @@
 #include "allocator/large.h"
 
-#include "allocator/base/system_heap.h"
-
 namespace loam::alloc {
-
-namespace {
-
-LargeRegistry::List first_list(Kind kind) {
-  if (kind == Kind::kRaw) return LargeRegistry::kRawList;
-  return kind == Kind::kLeaf ? LargeRegistry::kLeafList : LargeRegistry::kYoungList;
-}
-
-// Also after a move by realloc: the neighbours still point to where the block was.
-void relink(Large *large) {
-  large->next->previous = large;
-  large->previous->next = large;
-}
-
-}  // namespace
 
 void LargeRegistry::open() {
   for (Large &list : lists_) list.next = list.previous = &list;
@@ -29,58 +12,20 @@ void LargeRegistry::close() {
   }
 }
 
-size_t LargeRegistry::cost(size_t size) { return base::system_good_size(size + sizeof(Large)); }
-
-Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed) {
-  const size_t total = size + sizeof(Large);
-  if (total < size || total > PTRDIFF_MAX) return nullptr;
-  void *memory = zeroed ? base::system_calloc(total) : base::system_malloc(total);
-  if (memory == nullptr) return nullptr;
-  Large *large = static_cast<Large *>(memory);
-  *large = Large{};
-  large->bytes = base::system_usable_size(large);
-  large->owner = this;
-  large->kind = kind;
-  large->young = kind == Kind::kContainer;
-  large->magic = Large::kMagic;
-  link(large, first_list(kind));
-  bytes_ += large->bytes;
-  ++count_;
-  return large;
-}
-
-Large *LargeRegistry::reallocate(Large *large, size_t size) {
-  const size_t total = size + sizeof(Large);
-  if (total < size || total > PTRDIFF_MAX) return nullptr;
-  const size_t old_bytes = large->bytes;
-  Large *moved = static_cast<Large *>(base::system_realloc(large, total));
+Large *LargeRegistry::reallocate(Large *large, size_t cost) {
+  if (cost > PTRDIFF_MAX) return nullptr;
+  Large *moved = static_cast<Large *>(system_.reallocate(large, cost));
   if (moved == nullptr) return nullptr;
-  relink(moved);
-  moved->bytes = base::system_usable_size(moved);
-  bytes_ += moved->bytes - old_bytes;
+  moved->next->previous = moved;  // they still point to where it was
+  moved->previous->next = moved;
+  bytes_ += cost - moved->bytes;
+  moved->bytes = cost;
   return moved;
 }
 
-void LargeRegistry::free(Large *large) {
-  large->next->previous = large->previous;
-  large->previous->next = large->next;
-  large->magic = 0;
-  bytes_ -= large->bytes;
-  --count_;
-  base::system_free(large);
-}
-
 void LargeRegistry::move(Large *large, List list) {
-  large->next->previous = large->previous;
-  large->previous->next = large->next;
+  unlink(large);
   link(large, list);
-}
-
-void LargeRegistry::link(Large *large, List list) {
-  Large &head = lists_[list];
-  large->next = head.next;
-  large->previous = &head;
-  relink(large);
 }
 
 bool LargeRegistry::contains(const void *block) const {

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/base/system_heap.h"
 #include "allocator/slab.h"
 
 namespace loam::alloc {
@@ -49,10 +50,12 @@ class LargeRegistry {
   void open();
   void close();  // frees every block
 
+  // What a block of `size` bytes costs; SIZE_MAX when there is no such block.
+  size_t cost(size_t size) const;
   // nullptr when memory ran out. Containers are born young.
-  Large *allocate(size_t size, Kind kind, bool zeroed);
+  Large *allocate(size_t cost, Kind kind, bool zeroed);
   // Keeps the old block when it fails.
-  Large *reallocate(Large *large, size_t size);
+  Large *reallocate(Large *large, size_t cost);
   void free(Large *large);
   void move(Large *large, List list);
   bool contains(const void *block) const;  // by walking: for debug mode
@@ -63,15 +66,69 @@ class LargeRegistry {
 
   size_t bytes() const { return bytes_; }
   size_t count() const { return count_; }
-  // What a block of `size` bytes will cost, or a close lower bound.
-  static size_t cost(size_t size);
 
  private:
+  static List first_list(Kind kind) {
+    if (kind == Kind::kRaw) return kRawList;
+    return kind == Kind::kLeaf ? kLeafList : kYoungList;
+  }
   void link(Large *large, List list);
+  static void unlink(Large *large);
 
-  Large lists_[kLists];  // sentinels of circular lists
+  base::SystemHeap system_;
+  // The two sums stand apart: a compiler that adds to both at once makes the next load of either
+  // wait for the wider store.
   size_t bytes_ = 0;
+  Large lists_[kLists];  // sentinels of circular lists
   size_t count_ = 0;
 };
+
+// Inline are the calls on the way of each large block: it may cost little more than mimalloc does.
+
+inline size_t LargeRegistry::cost(size_t size) const {
+  const size_t total = size + sizeof(Large);
+  return total < size || total > PTRDIFF_MAX ? SIZE_MAX : system_.good_size(total);
+}
+
+inline void LargeRegistry::link(Large *large, List list) {
+  Large *const head = &lists_[list];
+  Large *const next = head->next;
+  large->next = next;
+  large->previous = head;
+  head->next = large;
+  next->previous = large;
+}
+
+inline void LargeRegistry::unlink(Large *large) {
+  Large *const next = large->next;
+  Large *const previous = large->previous;
+  next->previous = previous;
+  previous->next = next;
+}
+
+inline Large *LargeRegistry::allocate(size_t cost, Kind kind, bool zeroed) {
+  if (cost > PTRDIFF_MAX) return nullptr;
+  void *memory = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
+  if (memory == nullptr) return nullptr;
+  Large *large = static_cast<Large *>(memory);
+  *large = Large{};
+  large->bytes = cost;
+  large->owner = this;
+  large->kind = kind;
+  large->young = kind == Kind::kContainer;
+  large->magic = Large::kMagic;
+  link(large, first_list(kind));
+  bytes_ += cost;
+  ++count_;
+  return large;
+}
+
+inline void LargeRegistry::free(Large *large) {
+  unlink(large);
+  large->magic = 0;
+  bytes_ -= large->bytes;
+  --count_;
+  system_.free(large);
+}
 
 }  // namespace loam::alloc

@@ -71,8 +71,8 @@ size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {
 
 size_t loam_good_size(size_t size) {
   if (size <= LOAM_MAX_BLOCK) return alloc::round_to_class(size);
-  const size_t cost = size <= PTRDIFF_MAX ? alloc::LargeRegistry::cost(size) : 0;
-  return cost > size + sizeof(alloc::Large) ? cost - sizeof(alloc::Large) : size;
+  const size_t cost = alloc::LargeRegistry().cost(size);
+  return cost != SIZE_MAX ? cost - sizeof(alloc::Large) : size;
 }
 
 void loam_external_add(loam_thread *thread, ptrdiff_t bytes) {

@@ -67,11 +67,12 @@ loam_status loam_runtime_create_abi(uint32_t abi, const loam_options *options,
   loam_options resolved;
   const loam_status status = rt::options_resolve(options, &resolved);
   if (status != LOAM_OK) return status;
-  void *memory = base::system_calloc(sizeof(loam_runtime) + alignof(loam_runtime));
+  const base::SystemHeap system;
+  void *memory = system.allocate_zeroed(sizeof(loam_runtime) + alignof(loam_runtime));
   if (memory == nullptr) return LOAM_ENOMEM;
   loam_runtime *runtime = new (memory) loam_runtime(resolved);
   if (!runtime->heap.open(heap_config_of(resolved), &runtime->report)) {
-    base::system_free(memory);
+    system.free(memory);
     return LOAM_ENOMEM;
   }
   loam_thread &thread = runtime->main_thread;
@@ -99,7 +100,7 @@ void loam_runtime_destroy(loam_runtime *runtime) {
   while (runtime->roots != nullptr) loam_roots_unregister(runtime, runtime->roots);
   runtime->collector.close();
   runtime->heap.close();
-  base::system_free(runtime);
+  base::SystemHeap().free(runtime);
 }
 
 loam_thread *loam_runtime_main_thread(loam_runtime *runtime) { return &runtime->main_thread; }

@@ -160,8 +160,9 @@ loam_status loam_stats_get(loam_runtime *runtime, loam_stats *out_stats) {
 
 loam_status loam_stats_types(loam_runtime *runtime, loam_type_stats_fn row, void *context) {
   if (runtime == nullptr || row == nullptr) return LOAM_EINVAL;
+  const base::SystemHeap system;
   const size_t count = runtime->collector.types().count;
-  TypeSum *sums = static_cast<TypeSum *>(base::system_calloc(count * sizeof(TypeSum)));
+  TypeSum *sums = static_cast<TypeSum *>(system.allocate_zeroed(count * sizeof(TypeSum)));
   if (sums == nullptr) return LOAM_ENOMEM;
   runtime->collector.each_object(add_to_sum, sums);
   for (size_t index = 1; index < count; ++index) {
@@ -170,7 +171,7 @@ loam_status loam_stats_types(loam_runtime *runtime, loam_type_stats_fn row, void
                                    sums[index].bytes};
     row(&stats, context);
   }
-  base::system_free(sums);
+  system.free(sums);
   return LOAM_OK;
 }
 

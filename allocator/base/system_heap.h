@@ -1,19 +1,40 @@
 // Memory that is not a block: large blocks and the runtime's own structures. It comes from
 // mimalloc; under AddressSanitizer and Valgrind it comes from libc instead, so that those tools see
-// each block. Thread-safe, as the sources are.
+// each block. Which it is, is found out once per object of this class: all agree.
+// Thread safety: the sources'.
 #pragma once
 
+#include <malloc.h>
+#include <mimalloc.h>
+
 #include <cstddef>
+#include <cstdlib>
 
 namespace loam::base {
 
-// All return nullptr when memory ran out. Blocks are aligned to 16 bytes.
-void *system_malloc(size_t bytes);
-void *system_calloc(size_t bytes);
-void *system_realloc(void *block, size_t bytes);  // on failure the old block is untouched
-void system_free(void *block);
-size_t system_usable_size(const void *block);
-size_t system_good_size(size_t bytes);  // what system_usable_size would be, or a close lower bound
-void system_trim();                     // asks the source to give back what it caches
+class SystemHeap {
+ public:
+  SystemHeap();
+
+  // All return nullptr when memory ran out. Blocks are aligned to 16 bytes.
+  void *allocate(size_t bytes) const { return libc_ ? std::malloc(bytes) : mi_malloc(bytes); }
+  void *allocate_zeroed(size_t bytes) const {
+    return libc_ ? std::calloc(1, bytes) : mi_zalloc(bytes);
+  }
+  // On failure the old block is untouched.
+  void *reallocate(void *block, size_t bytes) const {
+    return libc_ ? std::realloc(block, bytes) : mi_realloc(block, bytes);
+  }
+  void free(void *block) const { libc_ ? std::free(block) : mi_free(block); }
+  size_t usable_size(const void *block) const {
+    return libc_ ? malloc_usable_size(const_cast<void *>(block)) : mi_usable_size(block);
+  }
+  // What usable_size would be, or a close lower bound.
+  size_t good_size(size_t bytes) const { return libc_ ? bytes : mi_good_size(bytes); }
+  void trim() const;  // asks the source to give back what it caches
+
+ private:
+  bool libc_;
+};
 
 }  // namespace loam::base

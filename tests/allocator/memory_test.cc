@@ -158,6 +158,22 @@ TEST_CASE("a buffer that grows by one for long is the same memory as one grown a
   loam_free(host.thread, text);
 }
 
+TEST_CASE("a large buffer that grows by steps moves a few dozen times, not at each step") {
+  Host host;
+  std::size_t moves = 0;
+  void *buffer = loam_malloc(host.thread, 300);
+  const std::size_t end = scaled(std::size_t{64} << 20);
+  for (std::size_t size = 300; size < end; size += 4096) {
+    void *moved = loam_realloc(host.thread, buffer, size);
+    REQUIRE(moved != nullptr);
+    moves += moved != buffer;
+    buffer = moved;
+    CHECK(loam_usable_size(host.runtime, buffer) <= size + size / 4 + 4096);
+  }
+  CHECK(moves <= 150);  // by an eighth each time
+  loam_free(host.thread, buffer);
+}
+
 TEST_CASE("what is freed is given back at once, or at the latest by trim") {
   Host host;
   loam_trim(host.thread);
