@@ -144,16 +144,16 @@ void Heap::return_block(void *block) {
   Slab &slab = range_.slabs[index];
   Pool &pool = pools_[slab.head];
   handed_out_bytes_ -= slab.block_size;
-  if (torture_.plan.never_reuse) {
-    ++pool.retired;
-    return;
-  }
   LOAM_ASSERT(range_.test(kAllocated, number));
-  range_.clear(kAllocated, number);
   if (slab.kind == Kind::kContainer && range_.test(kYoung, number)) {
     range_.clear(kYoung, number);
     --young_blocks;
   }
+  if (torture_.plan.never_reuse) {
+    ++pool.retired;
+    return;
+  }
+  range_.clear(kAllocated, number);
   if (slab.allocated == slab.block_count) link_partial(slab, index);
   --pool.allocated;
   if (--slab.allocated == 0) release_slab(index);

@@ -15,7 +15,7 @@ bool Heap::open(const HeapConfig &config, const base::Report *report) {
   debug_ = config.debug;
   watched_ = config.debug || config.torture.watch;
   torture_ = TortureState(config.torture);
-  large_.open();
+  large_.open(report, config.debug);
   open_pools();
   return range_.reserve(config.range_bytes);
 }

@@ -1,15 +1,49 @@
 #include "allocator/large.h"
 
+#include "allocator/guard.h"
+
 namespace loam::alloc {
 
-void LargeRegistry::open() {
+void LargeRegistry::open(const base::Report *report, bool debug) {
   for (Large &list : lists_) list.next = list.previous = &list;
+  quarantine_.next = quarantine_.previous = &quarantine_;
+  report_ = report;
+  guarded_ = debug && !system_.is_watched();
 }
 
 void LargeRegistry::close() {
   for (Large &list : lists_) {
     while (list.next != &list) free(list.next);
   }
+  while (quarantine_.next != &quarantine_) {
+    Large *large = quarantine_.next;
+    unlink(large);
+    system_.free(large);
+  }
+}
+
+// The block is off its list, and not counted any more.
+void LargeRegistry::free_guarded(Large *large) {
+  if (large->bytes > kQuarantineBytes) return system_.free(large);
+  guard_poison(large->block(), large->size(), 0);
+  link(large, &quarantine_);
+  quarantined_bytes_ += large->bytes;
+  while (quarantined_bytes_ > kQuarantineBytes) {
+    Large *oldest = quarantine_.previous;
+    if (!guard_untouched(oldest->block(), oldest->size())) {
+      report_->fatal("block %p was written after it was freed", oldest->block());
+    }
+    unlink(oldest);
+    quarantined_bytes_ -= oldest->bytes;
+    system_.free(oldest);
+  }
+}
+
+const Large *LargeRegistry::touched() const {
+  for (const Large *large = quarantine_.next; large != &quarantine_; large = large->next) {
+    if (!guard_untouched(large + 1, large->size())) return large;
+  }
+  return nullptr;
 }
 
 Large *LargeRegistry::reallocate(Large *large, size_t cost) {
@@ -25,7 +59,7 @@ Large *LargeRegistry::reallocate(Large *large, size_t cost) {
 
 void LargeRegistry::move(Large *large, List list) {
   unlink(large);
-  link(large, list);
+  link(large, &lists_[list]);
 }
 
 bool LargeRegistry::contains(const void *block) const {

@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/base/check.h"
+#include "allocator/base/report.h"
 #include "allocator/base/system_heap.h"
 #include "allocator/slab.h"
 
@@ -47,7 +49,8 @@ class LargeRegistry {
   // walk the others.
   enum List : unsigned { kRawList, kLeafList, kYoungList, kOldList, kLists };
 
-  void open();
+  // debug: what is freed lies in quarantine for a while, and late writes are told to `report`.
+  void open(const base::Report *report, bool debug);
   void close();  // frees every block
 
   // What a block of `size` bytes costs; SIZE_MAX when there is no such block.
@@ -66,14 +69,16 @@ class LargeRegistry {
 
   size_t bytes() const { return bytes_; }
   size_t count() const { return count_; }
+  const Large *touched() const;  // in quarantine, and written since it was freed; nullptr: none
 
  private:
   static List first_list(Kind kind) {
     if (kind == Kind::kRaw) return kRawList;
     return kind == Kind::kLeaf ? kLeafList : kYoungList;
   }
-  void link(Large *large, List list);
+  static void link(Large *large, Large *head);
   static void unlink(Large *large);
+  void free_guarded(Large *large);
 
   base::SystemHeap system_;
   // The two sums stand apart: a compiler that adds to both at once makes the next load of either
@@ -81,6 +86,12 @@ class LargeRegistry {
   size_t bytes_ = 0;
   Large lists_[kLists];  // sentinels of circular lists
   size_t count_ = 0;
+  // Debug mode: freed blocks, poisoned, the oldest last; these many bytes at most.
+  static constexpr size_t kQuarantineBytes = size_t{4} << 20;
+  const base::Report *report_ = nullptr;
+  bool guarded_ = false;
+  Large quarantine_;
+  size_t quarantined_bytes_ = 0;
 };
 
 // Inline are the calls on the way of each large block: it may cost little more than mimalloc does.
@@ -90,8 +101,7 @@ inline size_t LargeRegistry::cost(size_t size) const {
   return total < size || total > PTRDIFF_MAX ? SIZE_MAX : system_.good_size(total);
 }
 
-inline void LargeRegistry::link(Large *large, List list) {
-  Large *const head = &lists_[list];
+inline void LargeRegistry::link(Large *large, Large *head) {
   Large *const next = head->next;
   large->next = next;
   large->previous = head;
@@ -117,7 +127,7 @@ inline Large *LargeRegistry::allocate(size_t cost, Kind kind, bool zeroed) {
   large->kind = kind;
   large->young = kind == Kind::kContainer;
   large->magic = Large::kMagic;
-  link(large, first_list(kind));
+  link(large, &lists_[first_list(kind)]);
   bytes_ += cost;
   ++count_;
   return large;
@@ -128,6 +138,7 @@ inline void LargeRegistry::free(Large *large) {
   large->magic = 0;
   bytes_ -= large->bytes;
   --count_;
+  if (LOAM_RARELY(guarded_)) return free_guarded(large);
   system_.free(large);
 }
 

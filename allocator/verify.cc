@@ -67,6 +67,11 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
       }
     }
   }
+  if (const Large *touched = debug_ ? large_.touched() : nullptr) {
+    report_->message("block %p was written after it was freed",
+                     static_cast<const void *>(touched + 1));
+    ++findings;
+  }
   if (large_bytes != large_.bytes() || large_count != large_.count()) {
     report_->message("[A-10] %zu large bytes are counted, %zu are in use", large_.bytes(),
                      large_bytes);

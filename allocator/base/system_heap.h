@@ -31,6 +31,8 @@ class SystemHeap {
   }
   // What usable_size would be, or a close lower bound.
   size_t good_size(size_t bytes) const { return libc_ ? bytes : mi_good_size(bytes); }
+  // A tool watches each block: what was freed is its business.
+  bool is_watched() const { return libc_; }
   void trim() const;  // asks the source to give back what it caches
 
  private:

@@ -158,6 +158,31 @@ TEST_CASE("a write into a freed small block is found") {
   }
 }
 
+TEST_CASE("a write into a freed large block is found") {
+  if (instrumented()) return;  // there the tool finds it
+  Host host("debug");
+  for (std::size_t size : {std::size_t{257}, std::size_t{5000}, std::size_t{1} << 20}) {
+    for (std::size_t offset : {std::size_t{0}, std::size_t{9}, size / 2, size - 1}) {
+      INFO("size: ", size, " offset: ", offset);
+      char *block = static_cast<char *>(loam_malloc(host.thread, size));
+      std::memset(block, 0x11, size);
+      const auto misuse = [&] {
+        loam_free(host.thread, block);
+        block[offset] = static_cast<char>(block[offset] ^ 0x5A);
+      };
+      CHECK(contains(report_of_damage(host, size, misuse), address(block)));
+      std::string by_verify = fatal_message([&] {
+        misuse();
+        if (loam_verify(host.runtime, 0) != LOAM_OK) {
+          on_fatal(nullptr, host.messages.back().c_str());
+        }
+      });
+      CHECK(contains(by_verify, address(block)));
+      loam_free(host.thread, block);
+    }
+  }
+}
+
 TEST_CASE("a write into a dead object is found") {
   Host host("debug");
   Triple *triple = host.triple();

@@ -79,6 +79,16 @@ TEST_CASE("young garbage is collected within a bounded number of allocations") {
   CHECK(most <= 4 * 1000);
 }
 
+TEST_CASE("young containers that died by count set off no collection, also where none is reused") {
+  for (const char *options : {"young_threshold=100", "young_threshold=100,debug",
+                              "young_threshold=100,torture=never_reuse"}) {
+    INFO("options: ", std::string(options));
+    Host host(options);
+    for (int i = 0; i < 5000; ++i) host.drop(host.pair());
+    CHECK(host.stats().collections[LOAM_COLLECTION_YOUNG].pauses.count == 0);
+  }
+}
+
 TEST_CASE("a host that knows nothing of options is collected too") {
   Host host;
   std::size_t rings = scaled(200000);
