@@ -316,26 +316,6 @@ size_t Heap::cached_blocks(const loam_thread *thread, unsigned head) const {
 
 // -- Accounts.
 
-size_t Heap::metadata_bytes() const {
-  return segments_committed_ * Range::metadata_bytes_per_segment() + own_bytes_;
-}
-
-size_t Heap::counted_bytes() const {
-  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.bytes() + external_bytes_;
-}
-
-bool Heap::may_grow(size_t bytes) const {
-  if (limit_bytes_ == 0) return true;
-  const size_t used = counted_bytes();
-  return used <= budget_bytes_ && bytes <= budget_bytes_ - used;
-}
-
-void Heap::note_growth() {
-  const size_t counted = counted_bytes();
-  LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
-  if (counted > peak_bytes_) peak_bytes_ = counted;
-}
-
 size_t Heap::in_use_bytes(const loam_thread *thread) const {
   size_t cached = 0;
   for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {

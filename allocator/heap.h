@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/base/check.h"
 #include "allocator/base/report.h"
 #include "allocator/base/system_heap.h"
 #include "allocator/large.h"
@@ -212,5 +213,27 @@ class Heap {
   TortureState torture_;
   const base::Report *report_ = nullptr;
 };
+
+// Inline is what each large block pays for.
+
+inline size_t Heap::metadata_bytes() const {
+  return segments_committed_ * Range::metadata_bytes_per_segment() + own_bytes_;
+}
+
+inline size_t Heap::counted_bytes() const {
+  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.bytes() + external_bytes_;
+}
+
+inline bool Heap::may_grow(size_t bytes) const {
+  if (limit_bytes_ == 0) return true;
+  const size_t used = counted_bytes();
+  return used <= budget_bytes_ && bytes <= budget_bytes_ - used;
+}
+
+inline void Heap::note_growth() {
+  const size_t counted = counted_bytes();
+  LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
+  if (counted > peak_bytes_) peak_bytes_ = counted;
+}
 
 }  // namespace loam::alloc

@@ -6,7 +6,6 @@ namespace loam::alloc {
 
 namespace {
 
-constexpr size_t kBitmapBytesPerSlab = kWordsPerStretch * sizeof(uint64_t);
 constexpr size_t kOverflowBytesPerSlab = kBlocksPerStretch * sizeof(uint32_t);
 // Tables start on these; os_page_bytes() may be larger, and commits are rounded to it.
 constexpr size_t kPageBytes = 4096;
@@ -131,12 +130,6 @@ void Range::discard_counts(size_t segment_limit) {
   discard(counts, 0, blocks);
   discard(overflow_counts, 0, blocks);
   discard(refcounts, 0, blocks);
-}
-
-size_t Range::metadata_bytes_per_segment() {
-  constexpr size_t kPerSlab =
-      2 * kBitmapBytesPerSlab + sizeof(Slab) + sizeof(uint16_t) + 2 * sizeof(uint32_t);
-  return kPerSlab * kSlabsPerSegment + sizeof(Segment);
 }
 
 }  // namespace loam::alloc

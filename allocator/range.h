@@ -39,6 +39,8 @@ enum Bitmap : unsigned {
   kBitmaps
 };
 
+constexpr size_t kBitmapBytesPerSlab = kWordsPerStretch * sizeof(uint64_t);
+
 class Range {
  public:
   // Reserves `bytes` of block addresses and the tables for them, halving until the OS agrees.
@@ -76,7 +78,11 @@ class Range {
   size_t reserved_bytes() const { return reserved_bytes_; }
   size_t segment_count() const { return bytes_ >> kSegmentShift; }
   // At-rest metadata that one committed segment costs.
-  static size_t metadata_bytes_per_segment();
+  static constexpr size_t metadata_bytes_per_segment() {
+    constexpr size_t kPerSlab =
+        2 * kBitmapBytesPerSlab + sizeof(Slab) + sizeof(uint16_t) + 2 * sizeof(uint32_t);
+    return kPerSlab * kSlabsPerSegment + sizeof(Segment);
+  }
 
   // The tables. Loops hoist these into locals: a store through uint8_t may alias any member.
   Slab *slabs = nullptr;
