@@ -54,7 +54,7 @@ class LargeRegistry {
   void close();  // frees every block
 
   // What a block of `size` bytes costs; SIZE_MAX when there is no such block.
-  size_t cost(size_t size) const;
+  size_t cost(size_t size);
   // nullptr when memory ran out. Containers are born young.
   Large *allocate(size_t cost, Kind kind, bool zeroed);
   // Keeps the old block when it fails.
@@ -86,6 +86,9 @@ class LargeRegistry {
   size_t bytes_ = 0;
   Large lists_[kLists];  // sentinels of circular lists
   size_t count_ = 0;
+  // What the source makes of sizes below 8 KiB, in units of 16 bytes; 0: not asked yet.
+  static constexpr size_t kGoodSizes = 512;
+  uint16_t good_sizes_[kGoodSizes] = {};
   // Debug mode: freed blocks, poisoned, the oldest last; these many bytes at most.
   static constexpr size_t kQuarantineBytes = size_t{4} << 20;
   const base::Report *report_ = nullptr;
@@ -96,8 +99,18 @@ class LargeRegistry {
 
 // Inline are the calls on the way of each large block: it may cost little more than mimalloc does.
 
-inline size_t LargeRegistry::cost(size_t size) const {
+inline size_t LargeRegistry::cost(size_t size) {
+  constexpr size_t kUnit = 16;
+  constexpr size_t kListed = (kGoodSizes - 1) * kUnit - sizeof(Large);
   const size_t total = size + sizeof(Large);
+  // A tool that watches finds a write past the end only where blocks are as long as was asked.
+  if (LOAM_EXPECT(size <= kListed && !system_.is_watched())) {
+    const size_t units = (total + kUnit - 1) / kUnit;
+    if (LOAM_RARELY(good_sizes_[units] == 0)) {
+      good_sizes_[units] = static_cast<uint16_t>(system_.good_size(units * kUnit));
+    }
+    return good_sizes_[units];
+  }
   return total < size || total > PTRDIFF_MAX ? SIZE_MAX : system_.good_size(total);
 }
 

@@ -71,8 +71,9 @@ size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {
 
 size_t loam_good_size(size_t size) {
   if (size <= LOAM_MAX_BLOCK) return alloc::round_to_class(size);
-  const size_t cost = alloc::LargeRegistry().cost(size);
-  return cost != SIZE_MAX ? cost - sizeof(alloc::Large) : size;
+  constexpr size_t kPrefix = sizeof(alloc::Large);
+  return size <= PTRDIFF_MAX - kPrefix ? base::SystemHeap().good_size(size + kPrefix) - kPrefix
+                                       : size;
 }
 
 void loam_external_add(loam_thread *thread, ptrdiff_t bytes) {
