@@ -69,10 +69,12 @@ void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
     range_.words(kYoung, index)[word] |= wanted;
     list_slab(young, &Slab::young, index);
     young_blocks += count;
+    if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;
   }
   slab.allocated += count;
   pool.allocated += count;
   handed_out_bytes_ += size_t{count} * slab.block_size;
+  gross_bytes += size_t{count} * slab.block_size;
   if (slab.allocated == slab.block_count) unlink_partial(slab, index);
 }
 
@@ -231,6 +233,8 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
   if (!may_grow(cost)) return nullptr;
   Large *large = large_.allocate(cost, kind, zeroed);
   if (large == nullptr) return nullptr;
+  large->cycle_mark = born_marked;
+  gross_bytes += large->bytes;
   note_growth();
   return large->block();
 }

@@ -136,6 +136,8 @@ class Heap {
     return listed(range_.slabs[slab].*link);
   }
 
+  bool born_marked = false;      // blocks of containers that are handed out get a kCycleMark bit
+  uint64_t gross_bytes = 0;      // handed out so far, whatever came back
   size_t young_blocks = 0;  // kYoung bits set
   // Of those, free ones that were on the thread's lists when the collector last counted, and have
   // not been used since.

@@ -62,6 +62,17 @@ void LargeRegistry::move(Large *large, List list) {
   link(large, &lists_[list]);
 }
 
+void LargeRegistry::move_all(List from, List to) {
+  Large &source = lists_[from];
+  if (source.next == &source) return;
+  Large &target = lists_[to];
+  source.previous->next = target.next;
+  target.next->previous = source.previous;
+  target.next = source.next;
+  source.next->previous = &target;
+  source.next = source.previous = &source;
+}
+
 bool LargeRegistry::contains(const void *block) const {
   for (const Large &list : lists_) {
     for (const Large *large = list.next; large != &list; large = large->next) {

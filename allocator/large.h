@@ -33,6 +33,7 @@ struct alignas(16) Large {
   // What the bitmaps are for small blocks.
   bool young : 1, mark : 1, cycle_mark : 1, condemned : 1, emergency : 1, frozen : 1;
   uint8_t magic;  // kMagic while alive
+  size_t scanned;  // collector: items of the array that the cycle has followed
 
   static constexpr uint8_t kMagic = 0xA5;
   void *block() { return this + 1; }
@@ -47,7 +48,10 @@ class LargeRegistry {
  public:
   // Containers that no collection has judged yet stand apart, so that a young collection need not
   // walk the others.
-  enum List : unsigned { kRawList, kLeafList, kYoungList, kOldList, kLists };
+  enum List : unsigned { kRawList, kLeafList, kYoungList, kOldList, kGreyList, kSeenList, kLists };
+  // Those of containers. The cycle parts the old ones: reached and not followed yet; dealt with in
+  // the pass under way.
+  static constexpr List kContainerLists[] = {kYoungList, kOldList, kGreyList, kSeenList};
 
   // debug: what is freed lies in quarantine for a while, and late writes are told to `report`.
   void open(const base::Report *report, bool debug);
@@ -61,11 +65,12 @@ class LargeRegistry {
   Large *reallocate(Large *large, size_t cost);
   void free(Large *large);
   void move(Large *large, List list);
+  void move_all(List from, List to);
   bool contains(const void *block) const;  // by walking: for debug mode
 
   // for (Large *large = first(list); large != end(list); large = large->next)
-  Large *first(List list) const { return lists_[list].next; }
-  const Large *end(List list) const { return &lists_[list]; }
+  Large *first(unsigned list) const { return lists_[list].next; }
+  const Large *end(unsigned list) const { return &lists_[list]; }
 
   size_t bytes() const { return bytes_; }
   size_t count() const { return count_; }

@@ -1,5 +1,7 @@
 #include "allocator/range.h"
 
+#include <cstring>
+
 #include "allocator/os_memory.h"
 
 namespace loam::alloc {
@@ -49,6 +51,22 @@ bool commit(T *table, size_t first, size_t count) {
 template <typename T>
 void discard(T *table, size_t first, size_t count) {
   os_discard(table + first, count * sizeof(T));
+}
+
+// Zeroes the bytes of a staggered table. Whole pages are given back; those at the ends, which it
+// shares with its neighbours, are written.
+void drop(uint8_t *first, size_t bytes, void (*give_back)(void *, size_t)) {
+  const size_t page = os_page_bytes();
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(first);
+  const uintptr_t inner_begin = (begin + page - 1) / page * page;
+  const uintptr_t inner_end = (begin + bytes) / page * page;
+  if (inner_begin >= inner_end) {
+    std::memset(first, 0, bytes);
+    return;
+  }
+  std::memset(first, 0, inner_begin - begin);
+  std::memset(reinterpret_cast<void *>(inner_end), 0, begin + bytes - inner_end);
+  give_back(reinterpret_cast<void *>(inner_begin), inner_end - inner_begin);
 }
 
 }  // namespace
@@ -103,8 +121,9 @@ bool Range::commit_segment(size_t segment) {
   const size_t slab = segment * kSlabsPerSegment;
   const size_t number = slab * kBlocksPerStretch;
   const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
+  if (!commit(refcounts, number, blocks)) return false;
   bool done = os_commit(slab_address(slab), kSegmentBytes) && commit(counts, number, blocks) &&
-              commit(overflow_counts, number, blocks) && commit(refcounts, number, blocks);
+              commit(overflow_counts, number, blocks);
   for (uint64_t *bitmap : bitmaps) done = done && commit(bitmap, number / 64, blocks / 64);
   if (!done) decommit_segment(segment);
   return done;
@@ -117,7 +136,7 @@ void Range::decommit_segment(size_t segment) {
   os_decommit(slab_address(slab), kSegmentBytes);
   os_decommit(counts + number, blocks);
   os_decommit(overflow_counts + number, blocks * sizeof(uint32_t));
-  os_decommit(refcounts + number, blocks);
+  drop(refcounts + number, blocks, os_decommit);
   for (uint64_t *bitmap : bitmaps) os_decommit(bitmap + number / 64, blocks / 8);
 }
 
@@ -125,11 +144,12 @@ void Range::discard_bitmap(Bitmap bitmap, size_t segment_limit) {
   discard(bitmaps[bitmap], 0, segment_limit * kSlabsPerSegment * kWordsPerStretch);
 }
 
-void Range::discard_counts(size_t segment_limit) {
-  const size_t blocks = segment_limit * kSlabsPerSegment * kBlocksPerStretch;
-  discard(counts, 0, blocks);
-  discard(overflow_counts, 0, blocks);
-  discard(refcounts, 0, blocks);
+void Range::discard_counts(size_t segment) {
+  const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
+  const size_t first = segment * kSlabsPerSegment * kBlocksPerStretch;
+  discard(counts, first, blocks);
+  discard(overflow_counts, first, blocks);
+  drop(refcounts + first, blocks, os_discard);
 }
 
 }  // namespace loam::alloc

@@ -51,7 +51,7 @@ class Range {
   void decommit_segment(size_t segment);  // its blocks and tables
   // Zeroes a collector's table over the first `segments` segments, by giving its pages back.
   void discard_bitmap(Bitmap bitmap, size_t segments);
-  void discard_counts(size_t segments);
+  void discard_counts(size_t segment);  // of a committed one
 
   bool contains(const void *address) const { return offset(address) < bytes_; }
   size_t slab_index(const void *address) const { return offset(address) >> kSlabShift; }

@@ -116,8 +116,7 @@ void Collector::each_object(ObjectVisitor visit, void *context) const {
     }
   }
   const LargeRegistry &registry = heap_.large();
-  for (const auto list :
-       {LargeRegistry::kLeafList, LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
+  for (unsigned list = LargeRegistry::kLeafList; list < LargeRegistry::kLists; ++list) {
     for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
       loam_object *object = static_cast<loam_object *>(large->block());
       visit(context, object, type_of(object), large->bytes);

@@ -279,7 +279,9 @@ void Collector::give_back_tables() {
   constexpr size_t kWorthwhileSegments = 8;
   const size_t segments = heap_.segment_limit();
   if (segments < kWorthwhileSegments) return;
-  heap_.range().discard_counts(segments);
+  for (size_t segment = 0; segment < segments; ++segment) {
+    if (heap_.range().segments[segment].committed) heap_.range().discard_counts(segment);
+  }
   for (const auto bitmap : {alloc::kMark, alloc::kGrey, alloc::kCondemned, alloc::kEmergency}) {
     heap_.range().discard_bitmap(bitmap, segments);
   }

@@ -68,6 +68,24 @@ inline void visit_rest(const Type &type, loam_object *object, Visit &&visit) {
   }
 }
 
+// Arrays longer than this are followed in parts, where time is short.
+constexpr size_t kItemsAtOnce = 2048;
+
+inline bool is_long_array(const Type &type, const loam_object *object) {
+  return type.items_offset != 0 && read_field<size_t>(object, type.length_offset) > kItemsAtOnce;
+}
+
+// A part of its array, from `first` on; true when more is left.
+template <typename Visit>
+inline bool visit_items(const Type &type, const loam_object *object, size_t first, Visit &&visit) {
+  const size_t length = read_field<size_t>(object, type.length_offset);
+  const uint64_t *items = read_field<const uint64_t *>(object, type.items_offset);
+  const bool more = first < length && length - first > kItemsAtOnce;
+  const size_t end = more ? first + kItemsAtOnce : length;
+  for (size_t i = first; i < end; ++i) visit_word(type, items[i], visit);
+  return more;
+}
+
 template <typename Visit>
 inline void visit_edges(const Type &type, loam_object *object, Visit &&visit) {
   visit_fields(type, object, visit);

@@ -29,24 +29,15 @@ using alloc::Slab;
 // -- Counting.
 
 template <Judge::Scope kScope>
-inline void Judge::count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally) {
-  if (LOAM_EXPECT(view.in_range(target))) {
-    const size_t number = view.member_number(target);
-    if (LOAM_EXPECT(number != kNoNumber)) {
-      tally.overflowed |= view.count(number);
-      return;
-    }
-  } else if (Large *large = large_member<kScope>(view.registry, target)) {
-    ++large->inner_edges;
-    return;
-  }
-  tally.leads_out = true;
-}
-
-template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
   const View<kScope> view(*this);
   EdgeTally tally;
+  if (kScope == Scope::kSuspects && leaves_long_arrays &&
+      is_long_array(view.type_of(object), object) && view.in_range(object)) {
+    heap_.range().set(alloc::kCycleGrey, view.number_of(object));
+    heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, heap_.range().slab_index(object));
+    return tally;
+  }
   visit_rest(view.type_of(object), object,
              [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
   return tally;
@@ -76,6 +67,18 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
 }
 
 template <Judge::Scope kScope>
+Judge::EdgeTally Judge::count_object(loam_object *object) {
+  const View<kScope> view(*this);
+  const Type &type = view.type_of(object);
+  EdgeTally tally;
+  visit_fields(type, object, [&view, &tally](loam_object *target) {
+    count_edge<kScope>(view, target, tally);
+  });
+  if (type.has_rest) tally |= count_rest<kScope>(object);
+  return tally;
+}
+
+template <Judge::Scope kScope>
 void Judge::count_edges() {
   const View<kScope> view(*this);
   EdgeTally tally;
@@ -84,13 +87,9 @@ void Judge::count_edges() {
     if (kScope == Scope::kAll) bits &= ~view.marks[slab * alloc::kWordsPerStretch + word];
     if (bits != 0) tally |= count_word<kScope>(view, slab, word, bits);
   });
-  each_large_member<kScope>([this, &view, &tally](Large *large) {
+  each_large_member<kScope>([this, &tally](Large *large) {
     if (kScope == Scope::kAll && large->mark) return;
-    loam_object *object = static_cast<loam_object *>(large->block());
-    const Type &type = view.type_of(object);
-    visit_fields(type, object,
-                 [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
-    if (type.has_rest) tally |= count_rest<kScope>(object);
+    tally |= count_object<kScope>(static_cast<loam_object *>(large->block()));
   });
   edge_tally_ |= tally;
 }
@@ -321,7 +320,7 @@ void Judge::settle(bool quiet, Judgement &tally) {
         kScope == Scope::kCondemned ? bits & marks : bits & bytes.members & ~marks;
     marks &= ~bits;
     if (changed != 0) settle_word<kScope>(quiet, slab, word, changed, tally);
-    clear_counts(slab * kBlocksPerStretch + word * 64);
+    clear_counts(slab * kBlocksPerStretch + word * 64, bits);
   });
   each_large_member<kScope>([&](Large *large) {
     if (large->mark == (kScope == Scope::kCondemned)) settle_large<kScope>(quiet, large, tally);
@@ -334,8 +333,16 @@ void Judge::settle(bool quiet, Judgement &tally) {
 }
 
 // The counts of one word's blocks. Blocks that are not members may have been counted too.
-inline void Judge::clear_counts(size_t first_number) {
+inline void Judge::clear_counts(size_t first_number, uint64_t bits) {
   Range &range = heap_.range();
+  if (LOAM_RARELY(shares_counts)) {
+    for (; bits != 0; bits &= bits - 1) {
+      const size_t number = first_number + static_cast<size_t>(__builtin_ctzll(bits));
+      if (range.counts[number] == kCountContinues) range.overflow_counts[number] = 0;
+      range.counts[number] = range.refcounts[number] = 0;
+    }
+    return;
+  }
   if (LOAM_RARELY(edge_tally_.overflowed)) {
     for (size_t number = first_number; number < first_number + 64; ++number) {
       if (range.counts[number] == kCountContinues) range.overflow_counts[number] = 0;
@@ -411,6 +418,9 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   return tally;
 }
 
+template Judge::EdgeTally Judge::count_object<Judge::Scope::kSuspects>(loam_object *);
+template Judge::EdgeTally Judge::count_word<Judge::Scope::kSuspects>(
+    View<Judge::Scope::kSuspects>, size_t, size_t, uint64_t);
 template Judge::Judgement Judge::judge<Judge::Scope::kAll>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kSuspects>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kYoung>(bool, bool);

@@ -51,10 +51,15 @@ class Judge {
   bool has_condemned_large = false;
   bool kept_finalizable = false;  // some were kept only because their finalizers have not run
   bool leads_out = false;         // there may be edges from the garbage to what is none
+  // The cycle keeps counts of its own in the tables between slices; others clear theirs alone.
+  bool shares_counts = false;
+  bool leaves_long_arrays = false;  // count_word sets kCycleGrey instead of counting their items
 
  private:
   static constexpr size_t kMarkStack = 1024;
   static constexpr size_t kRememberedRoots = 1024;
+
+  friend class Cycle;  // counts and condemns with the same means, in slices
 
   // What counting came across.
   struct EdgeTally {
@@ -98,6 +103,8 @@ class Judge {
   template <Scope kScope>
   EdgeTally count_word(View<kScope> view, size_t slab, size_t word, uint64_t bits);
   template <Scope kScope>
+  EdgeTally count_object(loam_object *object);
+  template <Scope kScope>
   void count_edges();
   void mark_from_hints(bool quiet);
   template <Scope kScope>
@@ -116,7 +123,7 @@ class Judge {
   bool load_grey();
   template <Scope kScope>
   void settle(bool quiet, Judgement &tally);
-  void clear_counts(size_t first_number);
+  void clear_counts(size_t first_number, uint64_t bits);
   template <Scope kScope>
   void settle_word(bool quiet, size_t slab, size_t word, uint64_t changed, Judgement &tally);
   template <Scope kScope>

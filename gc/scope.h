@@ -76,8 +76,8 @@ inline void Judge::each_large_member(Visit &&visit) {
   using alloc::LargeRegistry;
   if (kScope == Scope::kCondemned && !has_condemned_large) return;
   const LargeRegistry &registry = heap_.large();
-  for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
-    if (kScope == Scope::kYoung && list == LargeRegistry::kOldList) continue;
+  for (const auto list : LargeRegistry::kContainerLists) {
+    if (kScope == Scope::kYoung && list != LargeRegistry::kYoungList) continue;
     for (alloc::Large *large = registry.first(list); large != registry.end(list);
          large = large->next) {
       if (kScope == Scope::kCondemned ? !large->condemned : large->condemned) continue;
@@ -134,5 +134,21 @@ struct Judge::View : Tables {
   const alloc::LargeRegistry *registry;
   Type *const *types;
 };
+
+// Counts an edge, where it leads to a member.
+template <Judge::Scope kScope>
+inline void Judge::count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally) {
+  if (LOAM_EXPECT(view.in_range(target))) {
+    const size_t number = view.member_number(target);
+    if (LOAM_EXPECT(number != kNoNumber)) {
+      tally.overflowed |= view.count(number);
+      return;
+    }
+  } else if (alloc::Large *large = large_member<kScope>(view.registry, target)) {
+    ++large->inner_edges;
+    return;
+  }
+  tally.leads_out = true;
+}
 
 }  // namespace loam::gc

@@ -32,7 +32,7 @@ template <typename Visit>
 void Collector::each_condemned_large(const GarbageSet &set, Visit &&visit) {
   if (!judge_.has_condemned_large) return;
   const LargeRegistry &registry = heap_.large();
-  for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
+  for (const auto list : LargeRegistry::kContainerLists) {
     for (Large *large = registry.first(list); large != registry.end(list);) {
       Large *const next = large->next;
       if (set.bitmap == alloc::kCondemned ? large->condemned : large->emergency) visit(large);

@@ -116,7 +116,7 @@ loam_collection_stats collection_stats(const gc::CollectionRecord &record,
 }  // namespace
 
 gc::Hooks rt::collector_hooks(loam_runtime *runtime) {
-  return gc::Hooks{runtime, collection_started, collection_ended, report_roots};
+  return gc::Hooks{runtime, collection_started, collection_ended, nullptr, report_roots};
 }
 
 extern "C" {

@@ -1,0 +1,482 @@
+#include "gc/incremental.h"
+
+#include <cstring>
+
+#include "allocator/base/check.h"
+#include "gc/edges.h"
+#include "gc/scope.h"
+
+namespace loam::gc {
+
+using alloc::kBlocksPerStretch;
+using alloc::kNoSlab;
+using alloc::kSlabsPerSegment;
+using alloc::kWordsPerStretch;
+using alloc::Large;
+using alloc::LargeRegistry;
+using alloc::Range;
+using alloc::Slab;
+
+void Cycle::start() {
+  LOAM_ASSERT(phase_ == Phase::kIdle);
+  Range &range = heap_.range();
+  for (size_t slab = alloc::Heap::first_listed(heap_.young); slab != kNoSlab;
+       slab = heap_.next_listed(slab, &Slab::young)) {
+    if (range.tracked[slab] == 0) continue;
+    for (size_t word = 0; word < kWordsPerStretch; ++word) {  // [G-11]
+      range.words(alloc::kCycleMark, slab)[word] |= range.words(alloc::kYoung, slab)[word];
+    }
+  }
+  LargeRegistry &registry = heap_.large();
+  for (Large *large = registry.first(LargeRegistry::kYoungList);
+       large != registry.end(LargeRegistry::kYoungList); large = large->next) {
+    large->cycle_mark = true;
+  }
+  heap_.born_marked = true;
+  phase_ = Phase::kMark;
+  counting_ = second_ = overflowed_ = false;
+  suspects_ = in_vain_ = 0;
+  survivors_ = uncollectable_ = 0;
+  array_ = nullptr;
+  struct Hints : loam_visitor {
+    explicit Hints(Cycle &to_start) : cycle(&to_start) {}
+    Cycle *cycle;
+  } hints(*this);
+  hints.visit = [](loam_visitor *self, loam_object *object) {
+    Cycle &cycle = *static_cast<Hints *>(self)->cycle;
+    const Suspects view(cycle.judge_);
+    size_t depth = 0;
+    cycle.blacken(view, object, cycle.stack_, &depth);
+    if (depth != 0) cycle.make_grey(object);
+  };
+  if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
+}
+
+size_t Cycle::advance(size_t budget) {
+  if (grey_exists()) return mark(budget);
+  switch (phase_) {
+    case Phase::kIdle:
+      return budget;
+    case Phase::kMark:
+      phase_ = Phase::kRescue;
+      counting_ = true;
+      slab_ = 0;
+      return 0;
+    case Phase::kRescue:
+      return counting_ ? count(budget) : look(budget);
+    case Phase::kSplit:
+      return split(budget);
+    case Phase::kFinal:
+      return judge_rest();
+    case Phase::kClear:
+      return clear(budget);
+  }
+  return budget;
+}
+
+size_t Cycle::phase_units() const {
+  const size_t slabs = heap_.slab_limit();
+  size_t containers = 0;
+  for (unsigned head = LOAM_HEADS_CONTAINER; head < LOAM_HEAD_COUNT; ++head) {
+    const alloc::Pool &pool = heap_.pool(head);
+    if (pool.kind == alloc::Kind::kContainer) containers += pool.allocated;
+  }
+  switch (phase()) {
+    case Phase::kMark:
+      return containers;
+    case Phase::kRescue:
+      return slabs * kSlabUnits + (second_ ? 0 : containers / (counting_ ? 1 : 32));
+    case Phase::kSplit:
+    case Phase::kFinal:
+      return slabs * kSlabUnits + 2 * suspects_;
+    default:
+      return slabs * kSlabUnits;
+  }
+}
+
+bool Cycle::grey_exists() const {
+  if (counting_ || phase_ == Phase::kSplit) return false;
+  const LargeRegistry &registry = heap_.large();
+  return !heap_.cycle_grey.empty() || array_ != nullptr ||
+         registry.first(LargeRegistry::kGreyList) != registry.end(LargeRegistry::kGreyList);
+}
+
+inline uint64_t Cycle::suspects_of(size_t slab, size_t word) const {
+  const Range &range = heap_.range();
+  uint64_t bits = range.words(alloc::kAllocated, slab)[word] &
+                  ~range.words(alloc::kCycleMark, slab)[word];
+  if (judge_.frozen != 0) bits &= ~range.words(alloc::kFrozen, slab)[word];
+  return bits;
+}
+
+// -- RESCUE, first half: the edges between suspects.
+
+size_t Cycle::count(size_t budget) {
+  size_t used = 0;
+  judge_.shares_counts = judge_.leaves_long_arrays = true;
+  for (; slab_ < heap_.slab_limit() && used < budget; ++slab_) used += count_slab(slab_);
+  if (slab_ == heap_.slab_limit()) {
+    while (used < budget && count_large()) ++used;
+    while (used < budget && (array_ != nullptr || next_long_array())) used += scan_array();
+    if (used < budget) {
+      heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
+      if (!second_) survivors_ = suspects_;
+      counting_ = false;
+      slab_ = 0;
+    }
+  }
+  judge_.leaves_long_arrays = false;
+  return used;
+}
+
+size_t Cycle::count_slab(size_t slab) {
+  if (heap_.range().tracked[slab] == 0) return 1;
+  const Suspects view(judge_);
+  const size_t before = suspects_;
+  const size_t words = (heap_.range().slabs[slab].block_count + 63) / 64;
+  for (size_t word = 0; word < words; ++word) {
+    const uint64_t bits = suspects_of(slab, word);
+    if (bits == 0) continue;
+    suspects_ += static_cast<size_t>(__builtin_popcountll(bits));
+    overflowed_ |= judge_.count_word<Judge::Scope::kSuspects>(view, slab, word, bits).overflowed;
+  }
+  return kSlabUnits + suspects_ - before;
+}
+
+// One large object; false when there is none left.
+bool Cycle::count_large() {
+  LargeRegistry &registry = heap_.large();
+  Large *large = registry.first(LargeRegistry::kOldList);
+  if (large == registry.end(LargeRegistry::kOldList)) return false;
+  registry.move(large, LargeRegistry::kSeenList);
+  large->inner_edges = large->scanned == 0 ? large->inner_edges : 0;
+  loam_object *object = static_cast<loam_object *>(large->block());
+  if (large->cycle_mark || large->frozen || !Judge::is_member<Judge::Scope::kSuspects>(object)) {
+    return true;
+  }
+  ++suspects_;
+  overflowed_ |= judge_.count_object<Judge::Scope::kSuspects>(object).overflowed;
+  return true;
+}
+
+// -- RESCUE, second half: what more references lead to than that is held from outside.
+
+size_t Cycle::look(size_t budget) {
+  size_t used = 0;
+  for (; slab_ < heap_.slab_limit(); ++slab_) {
+    if (used >= budget || grey_exists()) return used;
+    used += look_at_slab(slab_);
+  }
+  look_at_large();
+  if (grey_exists()) return used;
+  judge_.shares_counts = overflowed_ = false;
+  slab_ = 0;
+  if (!second_) {
+    second_ = counting_ = true;
+    suspects_ = 0;
+  } else {
+    phase_ = Phase::kSplit;
+  }
+  return used;
+}
+
+size_t Cycle::look_at_slab(size_t slab) {
+  const Range &range = heap_.range();
+  if (range.tracked[slab] == 0) return 1;
+  const Suspects view(judge_);
+  const size_t size = range.slabs[slab].block_size;
+  const size_t words = (range.slabs[slab].block_count + 63) / 64;
+  uint64_t any = 0;
+  for (size_t word = 0; word < words; ++word) {
+    const size_t first = slab * kBlocksPerStretch + word * 64;
+    const WordOfCounts bytes(view, first);
+    const uint64_t members = suspects_of(slab, word) & bytes.members;
+    uint64_t roots = members & bytes.differ;
+    for (uint64_t rest = members & bytes.full; rest != 0; rest &= rest - 1) {
+      const size_t at = static_cast<size_t>(__builtin_ctzll(rest));
+      const loam_object *object =
+          reinterpret_cast<loam_object *>(range.slab_address(slab) + (word * 64 + at) * size);
+      if (object->refcount == view.inner_edges(first + at)) {
+        roots &= ~Range::bit_of(at);
+      } else {
+        roots |= Range::bit_of(at);
+      }
+    }
+    any |= roots;
+    range.words(alloc::kCycleMark, slab)[word] |= roots;
+    range.words(alloc::kCycleGrey, slab)[word] |= roots;
+    forget_counts(first);
+  }
+  if (any != 0) heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, slab);
+  return kSlabUnits;
+}
+
+inline void Cycle::forget_counts(size_t first_number) {
+  const Range &range = heap_.range();
+  if (LOAM_RARELY(overflowed_)) {
+    for (size_t number = first_number; number < first_number + 64; ++number) {
+      if (range.counts[number] == kCountContinues) range.overflow_counts[number] = 0;
+    }
+  }
+  std::memset(range.counts + first_number, 0, 64);
+  std::memset(range.refcounts + first_number, 0, 64);
+}
+
+void Cycle::look_at_large() {
+  LargeRegistry &registry = heap_.large();
+  for (Large *large = registry.first(LargeRegistry::kOldList);
+       large != registry.end(LargeRegistry::kOldList);) {
+    Large *const next = large->next;
+    const loam_object *object = static_cast<loam_object *>(large->block());
+    const uint32_t inner = large->inner_edges;
+    large->inner_edges = 0;
+    if (!large->cycle_mark && !large->frozen && object->refcount != inner) {
+      large->cycle_mark = true;
+      registry.move(large, LargeRegistry::kGreyList);
+    }
+    large = next;
+  }
+}
+
+// -- MARK.
+
+// Marks a suspect, and puts it on the stack, or into the bitmap of those that wait.
+inline void Cycle::blacken(const Suspects &view, loam_object *target, loam_object **stack,
+                           size_t *depth) {
+  if (LOAM_EXPECT(view.in_range(target))) {
+    const size_t number = view.member_number(target);
+    if (number == kNoNumber) return;
+    heap_.range().bitmaps[alloc::kCycleMark][number >> 6] |= Range::bit_of(number);
+    if (LOAM_RARELY(*depth == kStack)) return make_grey(target);
+    stack[(*depth)++] = target;
+  } else if (Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target)) {
+    large->cycle_mark = true;
+    heap_.large().move(large, LargeRegistry::kGreyList);
+  }
+}
+
+LOAM_NOINLINE void Cycle::make_grey(loam_object *object) {
+  Range &range = heap_.range();
+  range.set(alloc::kCycleGrey, range.block_number(object));
+  heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, range.slab_index(object));
+}
+
+// Follows what is grey, prefetched as in Judge::mark_from. What is left goes back to the bitmap:
+// by the next slice the host may have freed it [G-12].
+size_t Cycle::mark(size_t budget) {
+  constexpr size_t kAhead = 16;
+  const Suspects view(judge_);
+  loam_object *queue[kAhead];
+  size_t head = 0, tail = 0, depth = 0, used = 0;
+  const auto visit = [this, &view, &depth](loam_object *target) {
+    blacken(view, target, stack_, &depth);
+  };
+  while (used < budget) {
+    if (LOAM_RARELY(array_ != nullptr)) {
+      used += scan_array();
+      continue;
+    }
+    while (depth != 0 && tail - head < kAhead) {
+      loam_object *next = stack_[--depth];
+      __builtin_prefetch(next);
+      queue[tail++ % kAhead] = next;
+    }
+    if (LOAM_RARELY(head == tail)) {
+      used += mark_large();
+      depth = load_grey();
+      if (depth == 0 && !grey_exists()) break;
+      continue;
+    }
+    loam_object *object = queue[head++ % kAhead];
+    const Type &type = view.type_of(object);
+    ++used;
+    visit_fields(type, object, visit);
+    if (LOAM_EXPECT(!type.has_rest)) continue;
+    if (is_long_array(type, object)) {
+      array_ = object;
+      array_items_ = 0;
+    } else {
+      visit_rest(type, object, visit);
+    }
+  }
+  while (head != tail) make_grey(queue[head++ % kAhead]);
+  while (depth != 0) make_grey(stack_[--depth]);
+  return used;
+}
+
+// Moves one word of the grey bitmap to the stack; returns how many objects.
+size_t Cycle::load_grey() {
+  Range &range = heap_.range();
+  for (size_t slab; (slab = heap_.first_listed(heap_.cycle_grey)) != kNoSlab;) {
+    uint64_t *words = range.words(alloc::kCycleGrey, slab);
+    const Slab &entry = range.slabs[slab];
+    const size_t count = range.tracked[slab] != 0 ? (entry.block_count + 63) / 64 : 0;
+    for (size_t word = 0; word < count; ++word) {
+      uint64_t bits = words[word] & range.words(alloc::kAllocated, slab)[word];
+      words[word] = 0;
+      size_t depth = 0;
+      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
+      for (; bits != 0; bits &= bits - 1) {
+        loam_object *object = reinterpret_cast<loam_object *>(
+            base + static_cast<size_t>(__builtin_ctzll(bits)) * entry.block_size);
+        if (object->tag != 0) stack_[depth++] = object;
+      }
+      if (depth != 0) return depth;
+    }
+    heap_.unlist_slab(heap_.cycle_grey, &Slab::cycle_grey);
+  }
+  return 0;
+}
+
+// A grey large object, or a part of its array; returns the work done.
+size_t Cycle::mark_large() {
+  LargeRegistry &registry = heap_.large();
+  Large *large = registry.first(LargeRegistry::kGreyList);
+  if (large == registry.end(LargeRegistry::kGreyList)) return 0;
+  loam_object *object = static_cast<loam_object *>(large->block());
+  const Type &type = types_.of(object);
+  const Suspects view(judge_);
+  const auto visit = [this, &view](loam_object *target) {
+    size_t depth = 0;
+    loam_object *found;
+    blacken(view, target, &found, &depth);
+    if (depth != 0) make_grey(found);
+  };
+  if (large->scanned == 0) visit_fields(type, object, visit);
+  if (is_long_array(type, object)) {
+    const size_t first = large->scanned;
+    large->scanned += kItemsAtOnce;
+    if (visit_items(type, object, first, visit)) return 1 + kItemsAtOnce / kItemsPerUnit;
+  } else if (type.has_rest) {
+    visit_rest(type, object, visit);
+  }
+  large->scanned = 0;
+  registry.move(large, LargeRegistry::kOldList);
+  return 1;
+}
+
+// -- Long arrays of small objects, some items at a time.
+
+// Whether array_ still is what it was; another object in its place is no harm, its edges are as
+// good a hint.
+bool Cycle::array_is_intact() const {
+  const Range &range = heap_.range();
+  const size_t slab = range.slab_index(array_);
+  if (range.tracked[slab] == 0) return false;
+  const size_t number = range.block_number(array_);
+  const size_t at = number - slab * kBlocksPerStretch;
+  const Slab &entry = range.slabs[slab];
+  if (at >= entry.block_count || !range.test(alloc::kAllocated, number) ||
+      range.slab_address(slab) + at * entry.block_size != reinterpret_cast<char *>(array_)) {
+    return false;
+  }
+  return array_->tag != 0 && types_.of(array_).items_offset != 0 &&
+         (!counting_ || !range.test(alloc::kCycleMark, number));
+}
+
+// Takes up an object that count() passed over; false when there is none left.
+bool Cycle::next_long_array() {
+  const size_t depth = load_grey();
+  if (depth == 0) return false;
+  for (size_t i = 1; i < depth; ++i) make_grey(stack_[i]);
+  array_ = stack_[0];
+  array_items_ = 0;
+  return true;
+}
+
+size_t Cycle::scan_array() {
+  if (!array_is_intact()) {
+    array_ = nullptr;
+    return 1;
+  }
+  const Suspects view(judge_);
+  Judge::EdgeTally tally;
+  const bool more =
+      visit_items(types_.of(array_), array_, array_items_, [&](loam_object *target) {
+        if (counting_) {
+          Judge::count_edge<Judge::Scope::kSuspects>(view, target, tally);
+          return;
+        }
+        size_t depth = 0;
+        loam_object *found;
+        blacken(view, target, &found, &depth);
+        if (depth != 0) make_grey(found);
+      });
+  overflowed_ |= tally.overflowed;
+  array_items_ += kItemsAtOnce;
+  if (!more) array_ = nullptr;
+  return kItemsAtOnce / kItemsPerUnit;
+}
+
+// -- The end.
+
+size_t Cycle::judge_rest() {
+  const Judge::Judgement tally = judge_.judge<Judge::Scope::kSuspects>(false, false);
+  uncollectable_ += tally.uncollectable;
+  begin_clear();
+  return suspects_;
+}
+
+// From here on new blocks are born unmarked, and nothing sets a mark any more.
+void Cycle::begin_clear() {
+  heap_.born_marked = false;
+  while (heap_.unlist_slab(heap_.suspects, &Slab::suspects) != kNoSlab) {
+  }
+  while (heap_.unlist_slab(heap_.cycle_grey, &Slab::cycle_grey) != kNoSlab) {
+  }
+  LargeRegistry &registry = heap_.large();
+  registry.move_all(LargeRegistry::kGreyList, LargeRegistry::kOldList);
+  registry.move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
+  for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
+    for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
+      large->cycle_mark = false;
+      large->scanned = 0;
+    }
+  }
+  phase_ = Phase::kClear;
+  slab_ = 0;
+}
+
+size_t Cycle::clear(size_t budget) {
+  size_t used = 0;
+  for (; slab_ < heap_.slab_limit() && used < budget; slab_ += kSlabsPerSegment) {
+    clear_segment(slab_ / kSlabsPerSegment);
+    used += kSlabsPerSegment * kSlabUnits;
+  }
+  if (slab_ >= heap_.slab_limit()) phase_ = Phase::kIdle;
+  return used;
+}
+
+// In a heap of some size the pages of the counts go back to the OS.
+void Cycle::clear_segment(size_t segment) {
+  constexpr size_t kWorthwhileSegments = 8;
+  Range &range = heap_.range();
+  if (!range.segments[segment].committed) return;
+  const size_t slab = segment * kSlabsPerSegment;
+  const size_t bytes = kSlabsPerSegment * kWordsPerStretch * sizeof(uint64_t);
+  std::memset(range.words(alloc::kCycleMark, slab), 0, bytes);
+  std::memset(range.words(alloc::kCycleGrey, slab), 0, bytes);
+  if (heap_.segment_limit() >= kWorthwhileSegments) range.discard_counts(segment);
+}
+
+void Cycle::abandon() {
+  if (phase_ == Phase::kIdle) return;
+  judge_.shares_counts = counting_ = false;
+  array_ = nullptr;
+  begin_clear();
+  Range &range = heap_.range();
+  for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
+    if (range.tracked[slab] == 0) continue;
+    overflowed_ = true;
+    for (size_t word = 0; word < kWordsPerStretch; ++word) {
+      forget_counts(slab * kBlocksPerStretch + word * 64);
+    }
+  }
+  for (Large *large = heap_.large().first(LargeRegistry::kOldList);
+       large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {
+    large->inner_edges = 0;
+  }
+  clear(SIZE_MAX);
+}
+
+}  // namespace loam::gc

@@ -1,0 +1,112 @@
+// The incremental cycle: finds the garbage of the whole heap in slices, between which the host runs.
+//
+//   START --> RESCUE --> MARK --> RESCUE --> MARK --> SPLIT --> FINAL --> CLEAR --> idle
+//             count, look        what mutation hid    batches   the rest
+//
+// What it knows between slices is hints: a mark says "reached, or born, since START", and a count
+// may be out of date. Only SPLIT and FINAL condemn, each by counts taken afresh while the host
+// waits [G-8]. So the host needs no write barrier and registers no roots.
+//
+// [G-10] What was garbage at START is condemned by the end: nothing changes it, so its counts are
+//        never out of date, and no mark reaches it.
+// [G-11] A block handed out since START has its kCycleMark bit, one on a thread's list too: nothing
+//        born during the cycle is a suspect.
+// [G-12] Between slices no pointer to an object is kept but array_, and that is checked before use.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include "gc/judge.h"
+
+namespace loam::gc {
+
+class Cycle {
+ public:
+  enum class Phase : uint8_t { kIdle, kRescue, kMark, kSplit, kFinal, kClear };
+
+  Cycle(alloc::Heap &heap, const TypeTable &types, Judge &judge, const Hooks &hooks)
+      : heap_(heap), types_(types), judge_(judge), hooks_(hooks) {}
+
+  Phase phase() const { return grey_exists() ? Phase::kMark : phase_; }
+  bool running() const { return phase_ != Phase::kIdle; }
+
+  // After a young collection: everything that is young is taken for live until the next cycle.
+  void start();
+  // One slice of the present phase, of about `budget` objects; returns what it used. Ends early
+  // when the phase does, or when enough is condemned to be swept first.
+  size_t advance(size_t budget);
+  // An estimate of the present phase, in the units of advance.
+  size_t phase_units() const;
+  // Drops all hints: the tables are as if no cycle had been started [G-5].
+  void abandon();
+
+  uint64_t survivors() const { return survivors_; }
+  uint64_t uncollectable() const { return uncollectable_; }
+
+ private:
+  using Suspects = Judge::View<Judge::Scope::kSuspects>;
+
+  static constexpr size_t kStack = 512;
+  static constexpr size_t kBatch = 8192;   // objects in a closed set that SPLIT may find
+  static constexpr size_t kEnough = 4096;  // condemned objects that are swept before SPLIT goes on
+  static constexpr size_t kItemsPerUnit = 4;
+  static constexpr size_t kSlabUnits = 4;  // a slab without suspects costs as much as 4 objects
+
+  bool grey_exists() const;
+  uint64_t suspects_of(size_t slab, size_t word) const;
+
+  // RESCUE
+  size_t count(size_t budget);
+  size_t count_slab(size_t slab);
+  bool count_large();
+  size_t look(size_t budget);
+  size_t look_at_slab(size_t slab);
+  void look_at_large();
+  void forget_counts(size_t first_number);
+
+  // MARK
+  size_t mark(size_t budget);
+  void blacken(const Suspects &view, loam_object *target, loam_object **stack, size_t *depth);
+  void make_grey(loam_object *object);
+  size_t load_grey();
+  size_t mark_large();
+  bool array_is_intact() const;
+  bool next_long_array();
+  size_t scan_array();
+
+  // SPLIT, in split.cc
+  size_t split(size_t budget);
+  size_t split_large(size_t budget);
+  bool walks_in_vain() const;
+  size_t walk(loam_object *first);
+  bool join(const Suspects &view, loam_object *target, size_t *count);
+  bool is_closed(const Suspects &view, size_t count) const;
+  void leave(const Suspects &view, size_t count, bool overflowed, bool closed);
+
+  // FINAL and CLEAR
+  size_t judge_rest();
+  void begin_clear();
+  size_t clear(size_t budget);
+  void clear_segment(size_t segment);
+
+  alloc::Heap &heap_;
+  const TypeTable &types_;
+  Judge &judge_;
+  const Hooks &hooks_;
+
+  Phase phase_ = Phase::kIdle;
+  bool counting_ = false;    // of RESCUE: counts the edges; else looks at the counts
+  bool second_ = false;      // RESCUE
+  bool overflowed_ = false;  // a byte of counts
+  size_t slab_ = 0;          // where the pass under way goes on
+  size_t suspects_ = 0;      // members that the last RESCUE counted
+  size_t in_vain_ = 0;       // objects that SPLIT walked and did not condemn
+  uint64_t survivors_ = 0, uncollectable_ = 0;
+  // A small object whose array is being followed.
+  loam_object *array_ = nullptr;
+  size_t array_items_ = 0;  // followed so far
+  loam_object *stack_[kStack];
+  loam_object *batch_[kBatch];
+};
+
+}  // namespace loam::gc
