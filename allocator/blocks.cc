@@ -51,6 +51,11 @@ bool push_block(loam_thread *thread, uint16_t pool, loam_block *block) {
   return true;
 }
 
+// Without a call for a single bit: not every machine that we compile for counts them.
+size_t count_bits(uint64_t bits) {
+  return (bits & (bits - 1)) == 0 ? bits != 0 : static_cast<size_t>(__builtin_popcountll(bits));
+}
+
 }  // namespace
 
 size_t Heap::partial_slab(unsigned head) {
@@ -71,6 +76,7 @@ void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
     young_blocks += count;
     if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;
   }
+  taken_blocks += count;
   slab.allocated += count;
   pool.allocated += count;
   handed_out_bytes_ += size_t{count} * slab.block_size;
@@ -163,13 +169,13 @@ void Heap::return_block(void *block) {
 
 void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   Slab &slab = range_.slabs[index];
-  const auto count = static_cast<uint32_t>(__builtin_popcountll(bits));
+  const auto count = static_cast<uint32_t>(count_bits(bits));
   uint64_t &allocated_bits = range_.words(kAllocated, index)[word];
   LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
   handed_out_bytes_ -= size_t{count} * slab.block_size;
   if (slab.kind == Kind::kContainer) {
     uint64_t &young_bits = range_.words(kYoung, index)[word];
-    young_blocks -= static_cast<size_t>(__builtin_popcountll(young_bits & bits));
+    young_blocks -= count_bits(young_bits & bits);
     young_bits &= ~bits;
   }
   allocated_bits &= ~bits;

@@ -153,22 +153,26 @@ void Heap::release_slab(size_t index) {
   if (segment < segment_hint_) segment_hint_ = segment;
   if (entry.free_slabs != ~uint64_t{0}) return;
   // debug: so that late uses are diagnosed, and do not fault
-  if (spare_segments_ == 0 || debug_ || segments_held_) {
+  if (spare_segments_ == 0 || debug_ || segment_holds_ != 0) {
     ++spare_segments_;
     return;
   }
   decommit_segment(segment);
 }
 
-void Heap::hold_segments() { segments_held_ = true; }
+void Heap::hold_segments() { ++segment_holds_; }
 
 void Heap::release_segments() {
-  segments_held_ = false;
-  for (size_t segment = segment_limit_; segment-- > 0 && spare_segments_ > 1;) {
+  if (--segment_holds_ == 0) give_back_segments(SIZE_MAX);
+}
+
+void Heap::give_back_segments(size_t most) {
+  for (size_t segment = segment_limit_; segment-- > 0 && has_idle_segments() && most > 0;) {
     const Segment &entry = range_.segments[segment];
     if (!entry.committed || entry.free_slabs != ~uint64_t{0}) continue;
     decommit_segment(segment);
     --spare_segments_;
+    --most;
   }
 }
 

@@ -57,9 +57,11 @@ class Heap {
   void free_object(loam_thread *thread, loam_object *object);
   // Takes back blocks of one word of a slab that are zero, header and link included.
   void return_word(size_t slab, size_t word, uint64_t bits);
-  // While held, segments that empty stay readable; then all but one are given back.
+  // While held, segments that empty stay readable; then all but one are given back. Nests.
   void hold_segments();
   void release_segments();
+  void give_back_segments(size_t most);
+  bool has_idle_segments() const { return spare_segments_ > 1; }
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
   // A pool for one private type, while there is a head for it.
@@ -136,9 +138,10 @@ class Heap {
     return listed(range_.slabs[slab].*link);
   }
 
-  bool born_marked = false;      // blocks of containers that are handed out get a kCycleMark bit
-  uint64_t gross_bytes = 0;      // handed out so far, whatever came back
-  size_t young_blocks = 0;  // kYoung bits set
+  bool born_marked = false;   // blocks of containers that are handed out get a kCycleMark bit
+  uint64_t gross_bytes = 0;   // handed out so far, whatever came back
+  uint64_t taken_blocks = 0;  // from slabs, by lists or one by one, since the beginning
+  size_t young_blocks = 0;    // kYoung bits set
   // Of those, free ones that were on the thread's lists when the collector last counted, and have
   // not been used since.
   size_t free_young_blocks = 0;
@@ -209,7 +212,7 @@ class Heap {
   size_t peak_bytes_ = 0;
   uint64_t failures_ = 0;
   bool locked_ = false;
-  bool segments_held_ = false;
+  unsigned segment_holds_ = 0;
   bool watched_ = false;
   bool debug_ = false;
   TortureState torture_;

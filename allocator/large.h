@@ -24,7 +24,7 @@ class LargeRegistry;
 
 struct alignas(16) Large {
   Large *next, *previous;  // the registry's list
-  Large *next_pending;     // teardown's queue
+  Large *next_waiting;     // teardown's queue
   Large *next_grey;        // the collector's queue
   size_t bytes;            // what the block costs, prefix included
   LargeRegistry *owner;    // the runtime's, so that another's block is told apart

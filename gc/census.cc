@@ -129,7 +129,7 @@ void Collector::each_object(ObjectVisitor visit, void *context) const {
 void Collector::freeze() {
   if (activity_ != Activity::kIdle || frame_ != nullptr) return;
   finish_interrupted();
-  drain_waiting();
+  drain_all();
   promote_young();
   const auto freeze_one = [](void *context, loam_object *object, const Type &type, size_t) {
     Collector &self = *static_cast<Collector *>(context);

@@ -26,6 +26,7 @@
 #include "gc/hooks.h"
 #include "gc/judge.h"
 #include "gc/type.h"
+#include "gc/waiting.h"
 #include "gc/weak.h"
 
 namespace loam::gc {
@@ -46,8 +47,9 @@ struct Pacing {
   uint64_t young_threshold;  // containers
   uint64_t full_growth;      // percent
   size_t full_minimum_bytes;
-  uint64_t collect_every;  // torture: 0, or collect at every nth allocation of an object
-  bool verify;             // torture: verify after each collection
+  uint64_t cascade_budget;  // objects
+  uint64_t collect_every;   // torture: 0, or collect at every nth allocation of an object
+  bool verify;              // torture: verify after each collection
 };
 
 class Collector {
@@ -84,7 +86,8 @@ class Collector {
   void unwind();
   void host_work_waits();  // the heap was unlocked
   bool in_callback() const { return frame_ != nullptr; }
-  bool relieve();  // an emergency collection, unless the last one was in vain
+  bool relieve();          // an emergency collection, unless the last one was in vain
+  bool relieve_waiting();  // frees the dead that wait, but for those that need host code
   bool idle() const { return activity_ == Activity::kIdle; }
 
   // Enters and leaves a callback that is neither finalizer nor weak callback (out of memory).
@@ -102,6 +105,7 @@ class Collector {
                                  size_t bytes);
   void each_object(ObjectVisitor visit, void *context) const;
   size_t frozen_objects() const { return judge_.frozen; }
+  size_t waiting_objects() const { return teardown_.pending.count() + teardown_.deferred.count(); }
   const Statistics &statistics() const { return statistics_; }
   // Debug mode: an object of this heap in use, or the fatal handler is told, `function` first.
   void check_object(const loam_object *object, const char *function) const;
@@ -111,22 +115,28 @@ class Collector {
   enum class Activity : uint8_t { kIdle, kDraining, kCollecting };
   // Where an interrupted collection goes on.
   enum class Phase : uint8_t { kNone, kCallbacks, kFinalize, kSweep };
-  static constexpr size_t kDrainStack = 128;
-  static_assert(kDrainStack > 64, "a word of the pending bitmap must fit");
 
   // teardown.cc
   [[noreturn]] void dropped_dead(loam_object *object);
   void dropped_slow(loam_object *object);
-  void drain();
+  void cascade(loam_object *next, size_t most);
+  void drain_all();
+  void drain_slice();
+  void drain_swept();
+  void set_aside(loam_object *next);
   void queue_dead(loam_object *object);
-  void wait_pending(loam_object *object);
+  void release_later(loam_object *child, loam_object *&next);
+  void release_later_slow(loam_object *child);
+  void release_rest_later(loam_object *object, const Type &type, loam_object *&next);
+  bool load_pending(size_t most);
   void defer(loam_object *object);
-  bool load_pending();
-  loam_object *next_deferred();
   void run_deferred();
-  void destroy(loam_object *object);
-  void release_children(loam_object *object, const Type &type);
+  loam_object *destroy(loam_object *object);
+  void dispose_dead(loam_object *object, const Type &type);
+  bool release(loam_object *child);
   void free_dead(loam_object *object, const Type &type);
+  void return_later(loam_object *object, size_t bytes);
+  void return_gathered();
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
   void thaw(loam_object *object);
@@ -163,7 +173,6 @@ class Collector {
   size_t run_cycle();
   void finish_interrupted();
   bool waits_for_unlock();
-  void drain_waiting();
   void report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors);
   void promote_young();
   void reset_full_trigger();
@@ -197,13 +206,8 @@ class Collector {
   size_t calm_above_ = SIZE_MAX;    // no emergency collection while more bytes are handed out
   uint64_t allocations_ = 0;        // for torture.collect_every
 
-  // The dead that wait: on a stack, then in the pending bitmap; large blocks in lists of their own.
-  bool has_pending_ = false;
-  bool has_deferred_ = false;  // or weak callbacks are queued
-  size_t drain_depth_ = 0;
-  loam_object *drain_stack_[kDrainStack];
-  alloc::Large *pending_large_ = nullptr;
-  alloc::Large *deferred_large_ = nullptr;
+  Teardown teardown_{heap_};
+  bool has_deferred_ = false;  // objects, or weak callbacks
 
   // The running collection.
   Phase phase_ = Phase::kNone;

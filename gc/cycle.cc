@@ -24,14 +24,16 @@ size_t Collector::collect(Collection kind) {
   if (activity_ != Activity::kIdle || heap_.locked()) return 0;
   if (frame_ == nullptr && kind != Collection::kEmergency) {
     finish_interrupted();
-    drain_waiting();
+    if (kind == Collection::kFull) drain_all();
     run_deferred();
     if (heap_.locked()) return 0;
   } else if (kind == Collection::kFull) {
     attend(kAttendRequest);  // the objects with finalizers are left for it
     kind = Collection::kEmergency;
   }
-  return run_collection(kind);
+  const size_t collected = run_collection(kind);
+  if (kind == Collection::kFull) drain_all();
+  return collected;
 }
 
 size_t Collector::run_collection(Collection kind) {
@@ -70,7 +72,11 @@ size_t Collector::run_collection(Collection kind) {
   if (!young_only) reset_full_trigger();
   report_end(kind, start_ns, collected, tally.survivors);
   activity_ = Activity::kIdle;
-  drain_waiting();
+  if (young_only) {
+    drain_swept();
+  } else {
+    relieve_waiting();
+  }
   return collected;
 }
 
@@ -99,7 +105,7 @@ size_t Collector::run_cycle() {
   }
   report_end(kind_, start_ns_, collected, survivors_);
   activity_ = Activity::kIdle;
-  drain_waiting();
+  drain_swept();
   run_deferred();
   return collected;
 }
@@ -232,34 +238,32 @@ void Collector::safepoint() {
   // for stands until they are through.
   __atomic_fetch_and(&thread_->attention, ~uint32_t{kAttendWork}, __ATOMIC_RELAXED);
   finish_interrupted();
-  drain_waiting();
+  drain_slice();
   run_deferred();
   if (heap_.locked()) return;
+  if (!teardown_.pending.empty()) {  // a full collection waits until the cascades are through
+    if (disabled_ == 0 && young_due()) run_collection(Collection::kYoung);
+    return;
+  }
   const uint32_t why = __atomic_fetch_and(&thread_->attention, kAttendWork, __ATOMIC_RELAXED);
   const bool too_much = (why & kAttendGrowth) != 0 && over_limit();
   if ((why & kAttendRequest) != 0 || (disabled_ == 0 && (full_due() || too_much))) {
-    collect(Collection::kFull);
+    run_collection(Collection::kFull);
     over_limit_calm_ = heap_.over_limit() ? heap_.external_bytes() + heap_.limit_bytes() / 16 : 0;
   } else if (disabled_ == 0 && young_due()) {
-    collect(Collection::kYoung);
+    run_collection(Collection::kYoung);
   }
 }
 
 bool Collector::step() {
   if (activity_ != Activity::kIdle || heap_.locked()) return false;
   safepoint();
-  return frame_ == nullptr && disabled_ == 0 && (full_due() || young_due());
+  if (frame_ != nullptr) return false;
+  return !teardown_.pending.empty() || (disabled_ == 0 && (full_due() || young_due()));
 }
 
 void Collector::finish_interrupted() {
   if (phase_ != Phase::kNone) run_cycle();
-}
-
-void Collector::drain_waiting() {
-  if (drain_depth_ == 0 && !has_pending_) return;
-  activity_ = Activity::kDraining;
-  drain();
-  activity_ = Activity::kIdle;
 }
 
 // A collection that freed little is not repeated until something else did.

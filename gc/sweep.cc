@@ -82,6 +82,7 @@ void Collector::finalize_condemned() {
 size_t Collector::sweep(Judge::SetName name) {
   const GarbageSet set = judge_.garbage_set(name);
   const size_t count = *set.count;
+  heap_.hold_segments();
   if (count != 0) {
     if (weaks_.count() != 0) {  // those that finalizers made, and the callbacks that the doomed own
       each_condemned(name, [this](loam_object *object) {
@@ -96,7 +97,6 @@ size_t Collector::sweep(Judge::SetName name) {
         if (type.dispose != nullptr) type.dispose(thread_, object);
       });
     }
-    heap_.hold_segments();
     each_condemned_word(
         set, [this](size_t slab, size_t word, uint64_t bits) { free_word(slab, word, bits); });
     free_condemned_large(set);

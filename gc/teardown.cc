@@ -30,104 +30,135 @@ LOAM_NOINLINE void Collector::dropped_slow(loam_object *object) {
     return;
   }
   if (LOAM_RARELY((object->tag & LOAM_FLAG_CONDEMNED) != 0)) return;  // [G-4]
-  activity_ = Activity::kDraining;
-  destroy(object);
-  if (drain_depth_ != 0 || has_pending_) drain();
-  activity_ = Activity::kIdle;
+  cascade(object, pacing_.cascade_budget);
   if (LOAM_RARELY(has_deferred_)) run_deferred();
 }
 
-void Collector::drain() {
-  do {
-    while (drain_depth_ != 0) destroy(drain_stack_[--drain_depth_]);
-  } while (has_pending_ && load_pending());
+// Everything that waits, now.
+void Collector::drain_all() {
+  if (!teardown_.nothing_waits()) cascade(nullptr, SIZE_MAX);
+  if (teardown_.holds_segments) heap_.release_segments();
+  teardown_.holds_segments = false;
+}
+
+// What waits, up to the budget, but twice as many objects as were taken from the heap since the
+// last slice: so the dead do not pile up.
+void Collector::drain_slice() {
+  if (teardown_.nothing_waits()) {
+    if (!teardown_.holds_segments) return;
+    heap_.give_back_segments(1);
+    if (heap_.has_idle_segments()) return attend(kAttendWork);
+    heap_.release_segments();
+    teardown_.holds_segments = false;
+    return;
+  }
+  const uint64_t taken = teardown_.behind ? heap_.taken_blocks - teardown_.drained_at : 0;
+  const uint64_t budget = pacing_.cascade_budget;
+  cascade(nullptr, budget > 2 * taken ? budget : 2 * taken);
+  teardown_.drained_at = heap_.taken_blocks;
+}
+
+// What a sweep queued; behind a cascade that waits, if there is one.
+void Collector::drain_swept() {
+  if (teardown_.queue.empty()) return;
+  cascade(nullptr, teardown_.behind ? 0 : pacing_.cascade_budget);
+}
+
+// At the limit. What needs host code to die waits for the next safepoint.
+bool Collector::relieve_waiting() {
+  if (activity_ != Activity::kIdle || teardown_.nothing_waits()) return false;
+  teardown_.quiet = true;
+  drain_all();
+  teardown_.quiet = false;
+  if (has_deferred_) attend(kAttendWork);
+  return true;
+}
+
+// The death of an object and of what dies with it, or, without one, of all that waits; `most`
+// objects at the most, the rest is left for the next safepoints.
+void Collector::cascade(loam_object *next, size_t most) {
+  activity_ = Activity::kDraining;
+  teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
+  if (most != SIZE_MAX && !teardown_.holds_segments) {
+    heap_.hold_segments();
+    teardown_.holds_segments = true;
+  }
+  const bool takes_pending = next == nullptr || !teardown_.behind;
+  while (most != 0) {
+    if (next == nullptr) {
+      const ReleaseQueue::Entry entry = teardown_.queue.take();
+      if (LOAM_RARELY(entry == 0)) {
+        if (!takes_pending || !load_pending(most)) break;
+        continue;
+      }
+      loam_object *object = ReleaseQueue::object_of(entry);
+      if (!ReleaseQueue::is_dead(entry) && !release(object)) continue;
+      next = object;
+    }
+    next = destroy(next);
+    --most;
+  }
+  if (LOAM_RARELY(most == 0)) set_aside(next);
+  if (teardown_.gathered_bits != 0) return_gathered();
+  activity_ = Activity::kIdle;
+  if (LOAM_EXPECT(teardown_.pending.empty())) {
+    teardown_.behind = false;
+    if (heap_.has_idle_segments()) {
+      if (teardown_.holds_segments) attend(kAttendWork);
+    } else if (teardown_.holds_segments) {
+      heap_.release_segments();
+      teardown_.holds_segments = false;
+    }
+    return;
+  }
+  if (!teardown_.behind) teardown_.drained_at = heap_.taken_blocks;
+  teardown_.behind = true;
+  attend(kAttendWork);
+}
+
+// Between slices no reference is left undecided: what is queued dies and is pending, or lives.
+LOAM_NOINLINE void Collector::set_aside(loam_object *next) {
+  if (next != nullptr) teardown_.pending.add(next);
+  while (const ReleaseQueue::Entry entry = teardown_.queue.take()) {
+    loam_object *object = ReleaseQueue::object_of(entry);
+    if (ReleaseQueue::is_dead(entry) || release(object)) teardown_.pending.add(object);
+  }
+}
+
+// Drops one reference; true when the object is to die of it.
+inline bool Collector::release(loam_object *child) {
+  const int32_t count = static_cast<int32_t>(child->refcount);
+  if (count < 0 || LOAM_RARELY(is_foreign(child))) return false;
+  child->refcount = static_cast<uint32_t>(count - 1);
+  if (count > 1) return false;
+  if (LOAM_RARELY(count == 0)) dropped_dead(child);
+  return (child->tag & LOAM_FLAG_CONDEMNED) == 0;  // [G-4]
 }
 
 void Collector::queue_dead(loam_object *object) {
-  if (LOAM_EXPECT(drain_depth_ < kDrainStack)) {
-    drain_stack_[drain_depth_++] = object;
+  if (LOAM_EXPECT(!teardown_.queue.full())) {
+    teardown_.queue.push(ReleaseQueue::dead(object));
   } else {
-    wait_pending(object);
+    teardown_.pending.add(object);
   }
 }
 
-LOAM_NOINLINE void Collector::wait_pending(loam_object *object) {
-  has_pending_ = true;
-  if (object->tag & LOAM_FLAG_LARGE) {
-    Large *large = Large::of(object);
-    large->next_pending = pending_large_;
-    pending_large_ = large;
-    return;
-  }
-  alloc::Range &range = heap_.range();
-  range.set(alloc::kPending, range.block_number(object));
-  heap_.list_slab(heap_.pending, &Slab::pending, range.slab_index(object));
+LOAM_NOINLINE void Collector::release_later_slow(loam_object *child) {
+  const ReleaseQueue::Entry entry = teardown_.queue.pass_through(ReleaseQueue::edge_to(child));
+  loam_object *object = ReleaseQueue::object_of(entry);
+  if (ReleaseQueue::is_dead(entry) || release(object)) teardown_.pending.add(object);
+}
+
+LOAM_NOINLINE bool Collector::load_pending(size_t most) {
+  loam_object *objects[WaitingSet::kMost];
+  const size_t count = teardown_.pending.take(objects, most);
+  for (size_t i = 0; i < count; ++i) teardown_.queue.push(ReleaseQueue::dead(objects[i]));
+  return count != 0;
 }
 
 LOAM_NOINLINE void Collector::defer(loam_object *object) {
   has_deferred_ = true;
-  if (object->tag & LOAM_FLAG_LARGE) {
-    Large *large = Large::of(object);
-    large->next_pending = deferred_large_;
-    deferred_large_ = large;
-    return;
-  }
-  alloc::Range &range = heap_.range();
-  range.set(alloc::kDeferred, range.block_number(object));
-  heap_.list_slab(heap_.deferred, &Slab::deferred, range.slab_index(object));
-}
-
-// Moves one word of the pending bitmap, or one large block, to the empty stack; false when nothing
-// is pending.
-LOAM_NOINLINE bool Collector::load_pending() {
-  if (pending_large_ != nullptr) {
-    Large *large = pending_large_;
-    pending_large_ = large->next_pending;
-    queue_dead(static_cast<loam_object *>(large->block()));
-    return true;
-  }
-  alloc::Range &range = heap_.range();
-  for (size_t slab; (slab = heap_.first_listed(heap_.pending)) != alloc::kNoSlab;) {
-    uint64_t *words = range.words(alloc::kPending, slab);
-    const Slab &entry = range.slabs[slab];
-    const size_t blocks = entry.kind != alloc::Kind::kNone ? entry.block_count : 0;
-    for (size_t word = 0; word * 64 < blocks; ++word) {
-      uint64_t bits = words[word];
-      if (bits == 0) continue;
-      words[word] = 0;
-      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-      for (; bits != 0; bits &= bits - 1) {
-        queue_dead(reinterpret_cast<loam_object *>(
-            base + static_cast<size_t>(__builtin_ctzll(bits)) * entry.block_size));
-      }
-      return true;
-    }
-    heap_.unlist_slab(heap_.pending, &Slab::pending);
-  }
-  has_pending_ = false;
-  return false;
-}
-
-loam_object *Collector::next_deferred() {
-  if (deferred_large_ != nullptr) {
-    Large *large = deferred_large_;
-    deferred_large_ = large->next_pending;
-    return static_cast<loam_object *>(large->block());
-  }
-  alloc::Range &range = heap_.range();
-  for (size_t slab; (slab = heap_.first_listed(heap_.deferred)) != alloc::kNoSlab;) {
-    uint64_t *words = range.words(alloc::kDeferred, slab);
-    const Slab &entry = range.slabs[slab];
-    const size_t blocks = entry.kind != alloc::Kind::kNone ? entry.block_count : 0;
-    for (size_t word = 0; word * 64 < blocks; ++word) {
-      if (words[word] == 0) continue;
-      const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(words[word]));
-      words[word] &= words[word] - 1;
-      return reinterpret_cast<loam_object *>(range.slab_address(slab) + at * entry.block_size);
-    }
-    heap_.unlist_slab(heap_.deferred, &Slab::deferred);
-  }
-  return nullptr;
+  teardown_.deferred.add(object);
 }
 
 // What waited until host code may run: callbacks first, then the dead with finalizers.
@@ -140,12 +171,9 @@ LOAM_NOINLINE void Collector::run_deferred() {
     has_deferred_ = false;
     run_weak_callbacks(nullptr);
     while (!heap_.locked()) {
-      loam_object *object = next_deferred();
-      if (object == nullptr) break;
-      activity_ = Activity::kDraining;
-      destroy(object);
-      drain();
-      activity_ = Activity::kIdle;
+      loam_object *object;
+      if (teardown_.deferred.take(&object, 1) == 0) break;
+      cascade(object, pacing_.cascade_budget);
     }
     if (LOAM_RARELY(heap_.locked())) {  // by one of them: the others wait for the unlock
       has_deferred_ = true;
@@ -154,50 +182,101 @@ LOAM_NOINLINE void Collector::run_deferred() {
   } while (has_deferred_);
 }
 
+// A reference of a dying object: while little waits it is dropped at once, and a child that dies of
+// it is next.
+inline void Collector::release_later(loam_object *child, loam_object *&next) {
+  ReleaseQueue &queue = teardown_.queue;
+  if (queue.holds_little()) {
+    if (!release(child)) return;
+    if (next != nullptr) queue.push(ReleaseQueue::dead(next));
+    next = child;
+  } else if (LOAM_EXPECT(!queue.full())) {
+    queue.push(ReleaseQueue::edge_to(child));
+  } else {
+    release_later_slow(child);
+  }
+}
+
+LOAM_NOINLINE void Collector::release_rest_later(loam_object *object, const Type &type,
+                                                 loam_object *&next) {
+  visit_rest(type, object, [this, &next](loam_object *child) { release_later(child, next); });
+}
+
 // Releases the children, calls dispose, frees the block; or leaves the object, resurrected or
-// deferred.
-inline void Collector::destroy(loam_object *object) {
+// deferred. Returns a child that died of it and is in no queue, or null.
+inline loam_object *Collector::destroy(loam_object *object) {
   const Type &type = type_of(object);
   if (LOAM_RARELY((object->tag & LOAM_FLAG_WEAK) != 0 || type.finalize != nullptr)) {
-    if (!say_farewell(object, type)) return;
+    if (!say_farewell(object, type)) return nullptr;
   }
-  if (type.has_edges) release_children(object, type);
-  if (type.dispose != nullptr) type.dispose(thread_, object);
+  loam_object *next = nullptr;
+  if (LOAM_RARELY(type.dispose != nullptr)) {
+    dispose_dead(object, type);
+  } else if (type.has_edges) {
+    visit_fields(type, object, [this, &next](loam_object *child) { release_later(child, next); });
+    if (LOAM_RARELY(type.has_rest)) release_rest_later(object, type, next);
+  }
   ++statistics_.freed_by_count;
   free_dead(object, type);
+  return next;
 }
 
-inline void Collector::release_children(loam_object *object, const Type &type) {
-  visit_edges(type, object, [this](loam_object *child) {
-    const int32_t count = static_cast<int32_t>(child->refcount);
-    if (count < 0 || LOAM_RARELY(is_foreign(child))) return;
-    child->refcount = static_cast<uint32_t>(count - 1);
-    if (count > 1) return;
-    if (LOAM_RARELY(count == 0)) dropped_dead(child);
-    if ((child->tag & LOAM_FLAG_CONDEMNED) == 0) queue_dead(child);  // [G-4]
-  });
-}
-
-// Young objects of a fixed size go straight back to their thread's list, zero behind the link.
-inline void Collector::free_dead(loam_object *object, const Type &type) {
-  constexpr uint32_t kUncommon = LOAM_FLAG_OLD | LOAM_FLAG_LARGE;
-  const auto steps = static_cast<int32_t>(type.block_size / LOAM_CLASS_STEP);
-  if (LOAM_EXPECT(type.head_offset != 0 && (object->tag & kUncommon) == 0 &&
-                  (thread_->free_budget -= steps) >= 0)) {
-    push_free(object, type);
-  } else {
-    free_dead_slow(object, type);
+// Children are released before their parent's dispose: it must not find them alive.
+LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type) {
+  if (type.has_edges) {
+    visit_edges(type, object, [this](loam_object *child) {
+      if (release(child)) queue_dead(child);
+    });
   }
+  if (teardown_.gathered_bits != 0) return_gathered();  // dispose may look at the accounts
+  type.dispose(thread_, object);
+}
+
+// The first blocks of a cascade go to the thread's lists, where the next objects find them warm;
+// those of a big one straight to their slabs: a list of them would be long, and in any order.
+inline void Collector::free_dead(loam_object *object, const Type &type) {
+  if (LOAM_RARELY(type.head_offset == 0 || judge_.frozen != 0)) return free_dead_slow(object, type);
+  if ((object->tag & LOAM_FLAG_OLD) == 0 && teardown_.list_room > 0) {
+    const auto steps = static_cast<int32_t>(type.block_size / LOAM_CLASS_STEP);
+    if (LOAM_RARELY((thread_->free_budget -= steps) < 0)) return free_dead_slow(object, type);
+    --teardown_.list_room;
+    push_free(object, type);
+    return;
+  }
+  return_later(object, type.block_size);
+}
+
+inline void Collector::return_later(loam_object *object, size_t bytes) {
+  zero_behind_link(object, bytes);
+  *reinterpret_cast<loam_block *>(object) = loam_block{};
+  const size_t number = heap_.range().block_number(object);
+  if (number / 64 != teardown_.gathered_word) {
+    if (teardown_.gathered_bits != 0) return_gathered();
+    teardown_.gathered_word = number / 64;
+  }
+  teardown_.gathered_bits |= Range::bit_of(number);
+}
+
+void Collector::return_gathered() {
+  const uint64_t bits = teardown_.gathered_bits;
+  teardown_.gathered_bits = 0;
+  heap_.return_word(teardown_.gathered_word / alloc::kWordsPerStretch,
+                    teardown_.gathered_word % alloc::kWordsPerStretch, bits);
 }
 
 LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &type) {
   if (LOAM_RARELY(heap_.debug())) check_end(object, type);
   if ((object->tag & LOAM_FLAG_LARGE) == 0) {
     const uint32_t tag = object->tag;
-    zero_behind_link(object, heap_.block_bytes(object));
+    const size_t bytes = heap_.block_bytes(object);
+    if (judge_.frozen != 0) thaw(object);
+    if (!heap_.watched() && ((tag & LOAM_FLAG_OLD) != 0 || teardown_.list_room <= 0)) {
+      return return_later(object, bytes);
+    }
+    --teardown_.list_room;
+    zero_behind_link(object, bytes);
     object->tag = tag;  // the heap looks at its flags
     reinterpret_cast<loam_block *>(object)->next = nullptr;
-    if (judge_.frozen != 0) thaw(object);
   } else if (Large::of(object)->frozen) {
     --judge_.frozen;
   }
@@ -220,7 +299,7 @@ LOAM_NOINLINE void Collector::thaw(loam_object *object) {
 LOAM_NOINLINE bool Collector::say_farewell(loam_object *object, const Type &type) {
   const bool finalize = type.finalize != nullptr && (object->tag & LOAM_FLAG_FINALIZED) == 0;
   if (!finalize && (object->tag & LOAM_FLAG_WEAK) == 0) return true;
-  if (frame_ != nullptr || heap_.locked()) {  // [G-6]
+  if (frame_ != nullptr || heap_.locked() || teardown_.quiet) {  // [G-6]
     defer(object);
     return false;
   }
@@ -270,6 +349,7 @@ void Collector::run_weak_callbacks(loam_object *held) {
 }
 
 void Collector::enter(CallbackFrame &frame, loam_object *held, bool asks_for_memory) {
+  if (teardown_.gathered_bits != 0) return_gathered();
   frame = CallbackFrame{frame_, held, activity_, asks_for_memory};
   frame_ = &frame;
   activity_ = Activity::kIdle;  // [G-3]

@@ -19,7 +19,8 @@ LOAM_NOINLINE void *new_object(loam_runtime &runtime, const gc::Type &type, size
   void *object = collector.allocate(type, size);
   if (object != nullptr || runtime.heap.locked()) return object;
   if (collector.idle()) {
-    if (collector.relieve()) object = collector.allocate(type, size);
+    if (collector.relieve_waiting()) object = collector.allocate(type, size);
+    if (object == nullptr && collector.relieve()) object = collector.allocate(type, size);
     if (object == nullptr && rt::ask_host_for_memory(runtime, size)) {
       object = collector.allocate(type, size);
     }

@@ -16,6 +16,7 @@ gc::Pacing pacing_of(const loam_options &options) {
                     options.young_threshold,
                     options.full_growth,
                     options.full_minimum,
+                    options.cascade_budget != 0 ? options.cascade_budget : UINT64_MAX,
                     options.torture.collect_every,
                     options.torture.verify};
 }

@@ -145,6 +145,7 @@ loam_status loam_stats_get(loam_runtime *runtime, loam_stats *out_stats) {
   stats.reserved_bytes = heap.range().reserved_bytes();
   stats.types = collector.types().count - 1;
   stats.frozen_objects = collector.frozen_objects();
+  stats.pending_objects = collector.waiting_objects();
   stats.weak_references = collector.weaks().count();
   stats.freed_by_count = counts.freed_by_count;
   stats.finalizers_run = counts.finalizers_run;

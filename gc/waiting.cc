@@ -1,0 +1,71 @@
+#include "gc/waiting.h"
+
+namespace loam::gc {
+
+using alloc::Large;
+using alloc::Slab;
+
+// The window fills before anything leaves it, and is emptied last.
+LOAM_NOINLINE ReleaseQueue::Entry ReleaseQueue::take_slow() {
+  while (depth_ != 0) {
+    const Entry entry = stack_[--depth_];
+    if (in_window_ == kWindow) return exchange(entry);
+    prefetch(entry);
+    window_[(oldest_ + in_window_++) % kWindow] = entry;
+  }
+  --in_window_;
+  return window_[oldest_++ % kWindow];
+}
+
+LOAM_NOINLINE void WaitingSet::add(loam_object *object) {
+  ++count_;
+  if (object->tag & LOAM_FLAG_LARGE) {
+    Large *large = Large::of(object);
+    large->next_waiting = large_;
+    large_ = large;
+    return;
+  }
+  alloc::Range &range = heap_.range();
+  range.set(bitmap_, range.block_number(object));
+  heap_.list_slab(slabs_, link_, range.slab_index(object));
+}
+
+LOAM_NOINLINE size_t WaitingSet::take(loam_object **out, size_t most) {
+  if (count_ == 0 || most == 0) return 0;
+  size_t taken = 1;
+  if (large_ != nullptr) {
+    *out = static_cast<loam_object *>(large_->block());
+    large_ = large_->next_waiting;
+  } else {
+    taken = take_small(out, most < kMost ? most : kMost);
+  }
+  count_ -= taken;
+  return taken;
+}
+
+// From one word of the bitmap.
+size_t WaitingSet::take_small(loam_object **out, size_t most) {
+  alloc::Range &range = heap_.range();
+  for (size_t slab; (slab = alloc::Heap::first_listed(slabs_)) != alloc::kNoSlab;) {
+    uint64_t *words = range.words(bitmap_, slab);
+    const Slab &entry = range.slabs[slab];
+    const size_t blocks = entry.kind != alloc::Kind::kNone ? entry.block_count : 0;
+    for (size_t word = 0; word * 64 < blocks; ++word) {
+      if (words[word] == 0) continue;
+      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
+      uint64_t bits = words[word];
+      size_t taken = 0;
+      for (; bits != 0 && taken < most; bits &= bits - 1) {
+        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
+        out[taken++] = reinterpret_cast<loam_object *>(base + at * entry.block_size);
+      }
+      words[word] = bits;
+      return taken;
+    }
+    heap_.unlist_slab(slabs_, link_);
+  }
+  LOAM_CHECK(false);  // count_ said that there is one
+  return 0;
+}
+
+}  // namespace loam::gc
