@@ -24,6 +24,7 @@ struct Job {
   std::size_t collected = 0;
   bool built = false;
   std::size_t left_over = 1;
+  std::size_t budget = 0;  // cascade_budget
 };
 
 // Every further mapping fails from here on.
@@ -37,16 +38,20 @@ bool forbid_more_addresses() {
   return fields == 1 && setrlimit(RLIMIT_AS, &limit) == 0;
 }
 
-std::size_t bytes_in_use(loam_runtime *runtime) {
+loam_stats stats_of(loam_runtime *runtime) {
   loam_stats stats = {};
   stats.struct_size = sizeof stats;
-  return loam_stats_get(runtime, &stats) == LOAM_OK ? stats.bytes_in_use : SIZE_MAX;
+  if (loam_stats_get(runtime, &stats) != LOAM_OK) stats.bytes_in_use = SIZE_MAX;
+  return stats;
 }
+
+std::size_t bytes_in_use(loam_runtime *runtime) { return stats_of(runtime).bytes_in_use; }
 
 void *run_job(void *argument) {
   Job *job = static_cast<Job *>(argument);
   loam_options options = {};
   options.fatal = on_fatal;
+  options.cascade_budget = job->budget;
   loam_runtime *runtime = nullptr;
   Types types;
   if (loam_runtime_create(&options, &runtime) != LOAM_OK) return nullptr;
@@ -56,6 +61,7 @@ void *run_job(void *argument) {
     std::size_t before = bytes_in_use(runtime);
     job->built = job->build(thread, types, job->count);
     if (job->tight) job->built = forbid_more_addresses() && job->built;
+    while (stats_of(runtime).pending_objects != 0) loam_safepoint(thread);
     job->collected = loam_collect(thread);
     job->left_over = bytes_in_use(runtime) - before;
   }
@@ -191,6 +197,19 @@ TEST_CASE("an array of ten million is released on a 64 KiB stack") {
   std::size_t count = scaled(10000000);
   SUBCASE("by its count") { check_released({drop_wide, count, false}); }
   SUBCASE("as a cycle") { check_released({leak_wide, count, false, count + 1}); }
+}
+
+TEST_CASE("big structures are released in slices on a 64 KiB stack") {
+  Job job = {drop_chain, scaled(10000000), false};
+  job.budget = 1000;
+  SUBCASE("a chain") {}
+  SUBCASE("an array") { job.build = drop_wide; }
+  SUBCASE("a comb, few at a time") {
+    job.build = drop_comb;
+    job.count = scaled(1000000);
+    job.budget = 7;
+  }
+  check_released(job);
 }
 
 TEST_CASE("a ring is collected on a 64 KiB stack") {

@@ -566,10 +566,21 @@ TEST_CASE("small random graphs agree with their shadow when collected at safepoi
   run_seeds(scaled(300), 900001, {"collect_at=safepoint,young_threshold=64", 1000, 60, true, 4});
 }
 
+TEST_CASE("small random graphs agree with their shadow when the dead are freed few at a time") {
+  run_seeds(scaled(300), 1300001, {"cascade_budget=1", 300, 12, true, 2});
+  run_seeds(scaled(300), 1400001, {"cascade_budget=1", 300, 12, false, 2});
+  run_seeds(scaled(300), 1500001, {"cascade_budget=2,young_threshold=64", 1000, 60, true, 8});
+  run_seeds(scaled(300), 1600001, {"cascade_budget=3,collect_at=safepoint", 1000, 60, true, 4});
+  run_seeds(scaled(100), 1700001,
+            {"debug=1,cascade_budget=1,torture=collect_every:7+random_slots:1", 200, 10, true, 2});
+}
+
 TEST_CASE("random graphs of many slabs agree with their shadow") {
   constexpr std::size_t kOperations = 30000;
   const char *options = "young_threshold=500,full_minimum=64K";
   run_seeds(scaled(20), 1000001, {options, kOperations, 4000, false, 20});
   run_seeds(scaled(20), 1100001, {options, kOperations, 4000, true, 20});
+  run_seeds(scaled(10), 1800001,
+            {"cascade_budget=5,young_threshold=500,full_minimum=64K", kOperations, 4000, true, 20});
   run_seeds(scaled(5), 1200001, {"debug=1,young_threshold=500", kOperations, 4000, true, 40});
 }

@@ -1,0 +1,345 @@
+// cascade_budget: a decref frees so many objects and no more; the others wait for safepoints, dead
+// to everybody who looks.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "../support/host.h"
+
+namespace {
+
+using namespace loam::test;
+
+// n objects linked by their first field, the newest first; the test holds the newest.
+template <class Make>
+Pair *chain(Host &host, std::size_t n, Make make) {
+  Pair *newest = make();
+  for (std::size_t i = 1; i < n; ++i) {
+    Pair *next = make();
+    host.give(next->left, newest);
+    newest = next;
+  }
+  return newest;
+}
+
+Pair *chain(Host &host, std::size_t n) {
+  return chain(host, n, [&] { return host.pair(); });
+}
+
+// A perfect binary tree of 2^levels - 1 pairs.
+Pair *tree(Host &host, unsigned levels) {
+  Pair *root = host.pair();
+  if (levels > 1) {
+    host.give(root->left, tree(host, levels - 1));
+    host.give(root->right, tree(host, levels - 1));
+  }
+  return root;
+}
+
+std::size_t freed(const Host &host) { return host.stats().freed_by_count; }
+
+// The objects freed by one call.
+template <class Action>
+std::size_t freed_by(const Host &host, Action action) {
+  std::size_t before = freed(host);
+  action();
+  return freed(host) - before;
+}
+
+std::string options(std::size_t budget, const char *more = "") {
+  return "collect_at=safepoint,cascade_budget=" + std::to_string(budget) + more;
+}
+
+}  // namespace
+
+TEST_CASE("a decref and each safepoint free as many objects as the budget says") {
+  constexpr std::size_t kObjects = 4095;
+  for (std::size_t budget : {1, 7, 1000}) {
+    CAPTURE(budget);
+    for (bool deep : {true, false}) {
+      Host host(options(budget).c_str());
+      Pair *root = deep ? chain(host, kObjects) : tree(host, 12);
+      CHECK(freed_by(host, [&] { host.drop(root); }) == budget);
+      CHECK(host.stats().pending_objects > 0);
+      std::size_t left = kObjects - budget;
+      while (left != 0) {
+        std::size_t count = freed_by(host, [&] { loam_safepoint(host.thread); });
+        REQUIRE(count == std::min(budget, left));
+        left -= count;
+      }
+      CHECK(host.stats().pending_objects == 0);
+      CHECK(freed_by(host, [&] { loam_safepoint(host.thread); }) == 0);
+    }
+  }
+}
+
+TEST_CASE("a cascade within the budget leaves nothing") {
+  Host host(options(100).c_str());
+  Pair *root = chain(host, 100);
+  CHECK(freed_by(host, [&] { host.drop(root); }) == 100);
+  CHECK(host.stats().pending_objects == 0);
+  CHECK(host.bytes() == 0);
+}
+
+TEST_CASE("a decref frees nothing of the cascades before it") {
+  Host host(options(10).c_str());
+  Pair *first = chain(host, 1000), *second = chain(host, 5);
+  host.drop(first);
+  CHECK(freed_by(host, [&] { host.drop(second); }) == 5);
+  CHECK(freed(host) == 15);
+}
+
+TEST_CASE("what waits is freed at twice the rate of allocation") {
+  Host host("cascade_budget=1,young_threshold=1073741824");
+  constexpr std::size_t kObjects = 20000;
+  host.drop(chain(host, kObjects));
+  std::vector<Triple *> made;
+  while (host.stats().pending_objects != 0) made.push_back(host.triple());
+  CHECK(freed(host) == kObjects);
+  // The blocks of one refill are counted when they are handed out, so before they are made.
+  CHECK(made.size() <= kObjects / 2 + 64);
+  for (Triple *triple : made) host.drop(triple);
+}
+
+TEST_CASE("counts are exact between slices") {
+  Host host(options(3).c_str());
+  Pair *shared = host.pair();
+  Pair *root = host.pair();
+  for (int i = 0; i < 2; ++i) {
+    Pair *child = host.pair();
+    host.set(child->left, shared);
+    host.give(i == 0 ? root->left : root->right, child);
+  }
+  CHECK(loam_refcount(as_object(shared)) == 3);
+  host.drop(root);
+  CHECK(loam_refcount(as_object(shared)) == 1);
+  host.drop(shared);
+}
+
+TEST_CASE("what waits is dead to those who look") {
+  Host host(options(1).c_str());
+  std::size_t calls = 0;
+  auto count = [](loam_thread *, loam_weak *, void *context) {
+    ++*static_cast<std::size_t *>(context);
+  };
+  Pair *child = host.pair(), *root = host.pair();
+  loam_weak *weak = nullptr;
+  REQUIRE(loam_weak_create(host.thread, as_object(child), nullptr, count, &calls, &weak) ==
+          LOAM_OK);
+  host.give(root->left, child);
+  host.drop(root);
+  CHECK(host.stats().pending_objects == 1);
+  CHECK(loam_weak_get(host.thread, weak) == nullptr);
+  CHECK_FALSE(loam_try_incref(host.thread, as_object(child)));
+  loam_weak *late = nullptr;
+  CHECK(loam_weak_create(host.thread, as_object(child), nullptr, nullptr, nullptr, &late) ==
+        LOAM_ESTATE);
+  CHECK(calls == 0);
+  CHECK(host.verify());
+  loam_safepoint(host.thread);
+  CHECK(calls == 1);
+  loam_weak_destroy(host.thread, weak);
+}
+
+TEST_CASE("finalizers run where their objects are reached, and may save them") {
+  Host host(options(7).c_str());
+  std::vector<Pair *> saved;
+  host.on_finalize = [&](Pair *self) {
+    if (host.finalized % 3 != 0) return;
+    host.hold(self);
+    saved.push_back(self);
+  };
+  host.drop(chain(host, 100, [&] { return host.finalized_pair(); }));
+  CHECK(host.finalized == 3);  // the third was saved, and all behind it
+  CHECK(host.disposed == 2);
+  CHECK(host.stats().pending_objects == 0);
+  for (int i = 0; i < 1000 && host.disposed < 100; ++i) {
+    loam_safepoint(host.thread);
+    while (!saved.empty()) {
+      Pair *pair = saved.back();
+      saved.pop_back();
+      host.drop(pair);
+    }
+  }
+  host.collect();
+  CHECK(host.finalized == 100);
+  CHECK(host.disposed == 100);
+}
+
+TEST_CASE("a finalizer in a slice drops more than the budget") {
+  Host host(options(5).c_str());
+  host.on_finalize = [&](Pair *) { host.drop(chain(host, 50)); };
+  host.drop(chain(host, 20, [&] { return host.finalized_pair(); }));
+  for (int i = 0; i < 1000 && host.stats().pending_objects != 0; ++i) loam_safepoint(host.thread);
+  CHECK(host.finalized == 20);
+  CHECK(freed(host) == 20 * 51);
+}
+
+TEST_CASE("loam_collect leaves nothing that waits") {
+  Host host(options(1).c_str());
+  host.drop(chain(host, 1000));
+  host.leak_ring(10);
+  CHECK(host.collect() == 10);
+  CHECK(host.stats().pending_objects == 0);
+  CHECK(host.bytes() == 0);
+}
+
+TEST_CASE("a collection frees what it condemned, and its acyclic children by slices") {
+  Host host("cascade_budget=4,young_threshold=64,collect_at=safepoint");
+  Pair *loop = host.pair();
+  List *list = host.list();
+  host.set(loop->left, loop);
+  host.give(loop->right, list);
+  for (int i = 0; i < 200; ++i) {
+    Leaf *leaf = host.leaf();
+    host.push(list, box(leaf));
+    host.drop(leaf);
+  }
+  host.drop(loop);
+  loam_collect_request(host.runtime);
+  loam_safepoint(host.thread);
+  CHECK(host.stats().freed_by_collector == 2);
+  CHECK(freed(host) == 4);
+  CHECK(host.stats().pending_objects == 196);
+}
+
+TEST_CASE("young collections pass over what waits") {
+  Host host(options(2).c_str());
+  host.drop(tree(host, 8));
+  std::size_t before = freed(host);
+  host.leak_ring(10);
+  CHECK(loam_collect_young(host.thread) == 10);
+  CHECK(freed(host) == before);
+  CHECK(host.verify());
+  while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+  CHECK(freed(host) == 255);
+}
+
+TEST_CASE("an automatic full collection waits until nothing else does") {
+  Host host(options(10, ",full_minimum=64K").c_str());
+  host.drop(chain(host, 10000));
+  loam_collect_request(host.runtime);
+  loam_safepoint(host.thread);
+  CHECK(host.stats().collections[LOAM_COLLECTION_FULL].pauses.count == 0);
+  while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+  loam_safepoint(host.thread);
+  CHECK(host.stats().collections[LOAM_COLLECTION_FULL].pauses.count == 1);
+}
+
+TEST_CASE("idle time frees what waits") {
+  Host host(options(10).c_str());
+  host.drop(chain(host, 1000));
+  CHECK(loam_collect_step(host.thread, 0));
+  CHECK(freed(host) == 20);
+  while (loam_collect_step(host.thread, 1000)) {
+  }
+  CHECK(host.stats().pending_objects == 0);
+}
+
+TEST_CASE("at the limit what waits is freed before anything else is tried") {
+  Host host(options(10, ",heap_limit=2M").c_str());
+  std::size_t asked = 0;
+  host.on_out_of_memory = [&](std::size_t) { return ++asked == 0; };
+  auto fill = [&] {
+    Pair *head = nullptr;
+    for (std::size_t i = 0; i < 100000; ++i) {
+      auto *pair = static_cast<Pair *>(loam_new(host.thread, host.types.pair));
+      if (pair == nullptr) return head;
+      if (head != nullptr) host.give(pair->left, head);
+      head = pair;
+    }
+    return head;
+  };
+  Pair *full = fill();
+  CHECK(asked == 1);
+  auto emergencies = [&] {
+    return host.stats().collections[LOAM_COLLECTION_EMERGENCY].pauses.count;
+  };
+  std::uint64_t before = emergencies();
+  host.drop(full);
+  CHECK(host.stats().pending_objects != 0);
+  Pair *next = host.pair();
+  for (int i = 0; i < 1000; ++i) {
+    Pair *one = host.pair();
+    host.give(one->left, next);
+    next = one;
+  }
+  CHECK(emergencies() == before);
+  CHECK(asked == 1);
+  host.drop(next);
+}
+
+TEST_CASE("at the limit finalizers of what waits still wait") {
+  Host host(options(1, ",heap_limit=2M").c_str());
+  host.drop(chain(host, 50, [&] { return host.finalized_pair(); }));
+  CHECK(host.finalized == 1);
+  Pair *head = nullptr;
+  while (auto *pair = static_cast<Pair *>(loam_new(host.thread, host.types.pair))) {
+    if (head != nullptr) host.give(pair->left, head);
+    head = pair;
+  }
+  CHECK(host.finalized == 1);
+  host.drop(head);
+  for (int i = 0; i < 100000 && host.stats().pending_objects != 0; ++i) {
+    loam_safepoint(host.thread);
+  }
+  CHECK(host.finalized == 50);
+}
+
+TEST_CASE("a locked heap frees up to the budget, and the rest after the unlock") {
+  Host host(options(10).c_str());
+  Pair *root = chain(host, 100);
+  loam_heap_lock(host.thread);
+  CHECK(freed_by(host, [&] { host.drop(root); }) == 10);
+  CHECK(freed_by(host, [&] { loam_safepoint(host.thread); }) == 0);
+  loam_heap_unlock(host.thread);
+  CHECK(freed_by(host, [&] { loam_safepoint(host.thread); }) == 10);
+  while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+  CHECK(freed(host) == 100);
+}
+
+TEST_CASE("what waits survives freezing, trimming and watched modes") {
+  for (const char *mode : {"", ",debug=1", ",torture=never_reuse:1", ",torture=random_slots:1",
+                           ",torture=collect_every:5+verify:1"}) {
+    CAPTURE(mode);
+    Host host(options(3, mode).c_str());
+    if (contains(mode, "never_reuse")) host.keeps();
+    host.drop(tree(host, 6));
+    loam_trim(host.thread);
+    CHECK(host.verify());
+    loam_freeze(host.thread);
+    CHECK(host.stats().pending_objects == 0);
+    host.drop(chain(host, 30));
+    loam_unfreeze(host.thread);
+    while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+    CHECK(freed(host) == 93);
+  }
+}
+
+TEST_CASE("wide and large objects wait like others") {
+  for (std::size_t budget : {1, 7, 1000}) {
+    CAPTURE(budget);
+    Host host(options(budget).c_str());
+    constexpr std::size_t kWide = 5000;
+    List *list = host.list();
+    for (std::size_t i = 0; i < kWide; ++i) {
+      loam_object *object = i % 10 == 0 ? as_object(host.sized(60)) : as_object(host.pair());
+      host.push(list, box(object));
+      loam_decref(host.thread, object);
+    }
+    CHECK(freed_by(host, [&] { host.drop(list); }) == budget);
+    CHECK(host.stats().pending_objects == kWide + 1 - budget);
+    while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+    CHECK(freed(host) == kWide + 1);
+  }
+}
+
+TEST_CASE("destroying a runtime frees and disposes what waits") {
+  Host host(options(1).c_str());
+  host.drop(chain(host, 10, [&] { return host.finalized_pair(); }));
+  CHECK(host.disposed == 1);
+  host.collect();
+  CHECK(host.disposed == 10);
+}
