@@ -101,7 +101,7 @@ bool Cycle::grey_exists() const {
          registry.first(LargeRegistry::kGreyList) != registry.end(LargeRegistry::kGreyList);
 }
 
-inline uint64_t Cycle::suspects_of(size_t slab, size_t word) const {
+uint64_t Cycle::suspects_of(size_t slab, size_t word) const {
   const Range &range = heap_.range();
   uint64_t bits = range.words(alloc::kAllocated, slab)[word] &
                   ~range.words(alloc::kCycleMark, slab)[word];
