@@ -339,6 +339,7 @@ size_t Heap::free_bytes(const loam_thread *thread) const {
 
 void Heap::add_external(ptrdiff_t bytes) {
   if (bytes >= 0) {
+    gross_bytes += static_cast<size_t>(bytes);
     const size_t sum = external_bytes_ + static_cast<size_t>(bytes);
     external_bytes_ = sum > PTRDIFF_MAX ? size_t{PTRDIFF_MAX} : sum;
   } else {

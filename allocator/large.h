@@ -32,7 +32,7 @@ struct alignas(16) Large {
   Kind kind;
   // What the bitmaps are for small blocks.
   bool young : 1, mark : 1, cycle_mark : 1, condemned : 1, emergency : 1, frozen : 1;
-  uint8_t magic;  // kMagic while alive
+  uint8_t magic;   // kMagic while alive
   size_t scanned;  // collector: items of the array that the cycle has followed
 
   static constexpr uint8_t kMagic = 0xA5;

@@ -21,7 +21,8 @@ Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing
       pacing_(pacing),
       weaks_(heap),
       judge_(heap, types_, hooks_),
-      full_trigger_(pacing.full_minimum_bytes) {}
+      full_trigger_(pacing.full_minimum_bytes),
+      cycle_(heap, types_, judge_, hooks_) {}
 
 void Collector::close() {
   for (uint32_t index = 1; index < types_.count; ++index) heap_.free_metadata(types_.types[index]);
@@ -129,6 +130,7 @@ void Collector::each_object(ObjectVisitor visit, void *context) const {
 void Collector::freeze() {
   if (activity_ != Activity::kIdle || frame_ != nullptr) return;
   finish_interrupted();
+  abandon_cycle();
   drain_all();
   promote_young();
   const auto freeze_one = [](void *context, loam_object *object, const Type &type, size_t) {
@@ -151,6 +153,8 @@ void Collector::freeze() {
 
 void Collector::unfreeze() {
   if (activity_ != Activity::kIdle || frame_ != nullptr || judge_.frozen == 0) return;
+  finish_interrupted();
+  abandon_cycle();
   Range &range = heap_.range();
   for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
@@ -253,6 +257,7 @@ size_t Collector::verify_tables() const {
         set |= range.words(bitmap, slab)[word];
       }
     }
+    if (judge_.shares_counts) continue;
     const uint8_t *counts = range.counts + slab * kBlocksPerStretch;
     const uint8_t *refcounts = range.refcounts + slab * kBlocksPerStretch;
     for (size_t block = 0; block < entry.block_count; ++block) {
@@ -268,10 +273,12 @@ size_t Collector::verify_tables() const {
 size_t Collector::verify() const {
   const size_t table_findings = verify_tables();
   if (table_findings != 0) return table_findings;
+  if (judge_.shares_counts) return 0;  // the tables are the cycle's, until its slices have passed
   VerifyPass pass = {this, {&heap_.range(), &heap_.large()}, &heap_.report(), 0};
   const auto count_one = [](void *context, loam_object *object, const Type &type, size_t) {
     const VerifyPass &my = *static_cast<VerifyPass *>(context);
-    if (!type.has_edges) return;
+    // The edges of what is condemned may have been released already.
+    if (!type.has_edges || (object->tag & LOAM_FLAG_CONDEMNED) != 0) return;
     visit_edges(type, object, [&my](loam_object *target) { my.counter.add(target); });
   };
   const auto compare_one = [](void *context, loam_object *object, const Type &type, size_t) {

@@ -24,7 +24,7 @@
 #include "allocator/heap.h"
 #include "gc/edges.h"
 #include "gc/hooks.h"
-#include "gc/judge.h"
+#include "gc/incremental.h"
 #include "gc/type.h"
 #include "gc/waiting.h"
 #include "gc/weak.h"
@@ -46,9 +46,11 @@ struct Pacing {
   bool at_new;               // collect_at == new
   uint64_t young_threshold;  // containers
   uint64_t full_growth;      // percent
+  uint64_t full_finish;      // percent
   size_t full_minimum_bytes;
   uint64_t cascade_budget;  // objects
   uint64_t collect_every;   // torture: 0, or collect at every nth allocation of an object
+  uint64_t slice;           // torture: 0, or a slice of that size at every chance
   bool verify;              // torture: verify after each collection
 };
 
@@ -74,10 +76,10 @@ class Collector {
 
   // -- Collection. Each returns the objects condemned and freed.
   size_t collect(Collection kind);
-  void poll();       // at loam_new* of a container: collect when that is due
-  void safepoint();  // everything that waited for one
-  bool step();       // one due collection; true while another is due
-  void request();    // async-signal-safe
+  void poll();                    // at loam_new* of a container: collect when that is due
+  void safepoint();               // everything that waited for one
+  bool step(uint64_t budget_ns);  // slices of what is due; true while more is
+  void request();                 // async-signal-safe
   void disable() { ++disabled_; }
   void enable();
   void growth_noted();  // memory was added that poll() may not see
@@ -116,6 +118,14 @@ class Collector {
   // Where an interrupted collection goes on.
   enum class Phase : uint8_t { kNone, kCallbacks, kFinalize, kSweep };
 
+  // Where a sweep goes on.
+  static constexpr size_t kFirstSlab = SIZE_MAX;
+  enum class SweepPass : uint8_t { kStart, kRelease, kDispose, kFree };
+  struct Sweep {
+    SweepPass pass = SweepPass::kStart;
+    size_t slab = kFirstSlab;
+  };
+
   // teardown.cc
   [[noreturn]] void dropped_dead(loam_object *object);
   void dropped_slow(loam_object *object);
@@ -151,26 +161,31 @@ class Collector {
 
   // sweep.cc
   template <typename Visit>
-  void each_condemned_word(const GarbageSet &set, Visit &&visit);
+  void each_condemned_word(const GarbageSet &set, size_t slab, Visit &&visit);
   template <typename Visit>
   void each_condemned_large(const GarbageSet &set, Visit &&visit);
   template <typename Visit>
-  void each_condemned(Judge::SetName name, Visit &&visit);
-  void forget_weak(Judge::SetName name);
-  void finalize_condemned();
-  size_t sweep(Judge::SetName name);
+  size_t each_condemned(const GarbageSet &set, size_t slab, Visit &&visit);
+  template <typename Work>
+  bool each_condemned_slab(const GarbageSet &set, size_t *at, size_t *budget, Work &&work);
+  void forget_weak(Judge::SetName name, bool as_owner);
+  bool finalize_condemned(size_t *budget);
+  bool sweep(Judge::SetName name, Sweep *at, size_t *budget);
+  size_t sweep_whole(Judge::SetName name);
   void release_edge(const Tables &tables, const uint64_t *set, loam_object *target);
   void release_rest(const uint64_t *set, loam_object *object);
   void release_edges(const Tables &tables, const uint64_t *set, loam_object *object);
   void release_word(Tables tables, const uint64_t *set, size_t slab, size_t word, uint64_t bits);
-  void release_condemned(const GarbageSet &set);
+  bool release_condemned(const GarbageSet &set, Sweep *at, size_t *budget);
+  bool dispose_condemned(const GarbageSet &set, Sweep *at, size_t *budget);
+  bool free_condemned(const GarbageSet &set, Sweep *at, size_t *budget);
   void free_word(size_t slab, size_t word, uint64_t bits);
-  void free_condemned_large(const GarbageSet &set);
-  void clear_set(const GarbageSet &set);
 
   // cycle.cc
   size_t run_collection(Collection kind);
-  size_t run_cycle();
+  size_t run_phases();
+  bool run_phases_in(size_t *budget);
+  void run_young();
   void finish_interrupted();
   bool waits_for_unlock();
   void report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors);
@@ -181,6 +196,17 @@ class Collector {
   bool full_due() const { return heap_.handed_out_bytes() >= full_trigger_; }
   bool over_limit() const;
   void attend(uint32_t why);
+
+  // slices.cc
+  bool automatic() const { return disabled_ == 0 && teardown_.pending.empty(); }
+  void start_cycle();
+  void end_cycle();
+  void abandon_cycle();
+  void run_slice(size_t budget);
+  size_t run_stretch(size_t budget);
+  void pay();
+  void set_rate();
+  bool slice_due() const;
 
   // census.cc
   size_t verify_tables() const;
@@ -212,9 +238,26 @@ class Collector {
   // The running collection.
   Phase phase_ = Phase::kNone;
   Collection kind_ = Collection::kFull;
+  Sweep sweep_;            // of the condemned; before it, where finalizing goes on
   bool host_ran_ = false;  // since the condemned were judged
+  size_t acquitted_ = 0;
   size_t survivors_ = 0;
+  unsigned young_skips_ = 0, young_patience_ = 0;  // young collections left out, from now and next
   uint64_t start_ns_ = 0;
+
+  // The incremental cycle, which uses the phases above for what it condemns.
+  Cycle cycle_;
+  bool incremental_ = false;        // phase_ is its
+  size_t base_bytes_ = 0;           // handed out when the last full collection ended
+  uint64_t paid_bytes_ = 0;         // gross, for which the cycle has worked
+  uint64_t next_slice_bytes_ = 0;   // gross, at which it works again
+  uint64_t cycle_start_bytes_ = 0;  // gross, at START
+  uint64_t allowance_ = 0;
+  uint64_t owed_units_ = 0;     // of work
+  uint64_t units_per_mib_ = 0;  // of gross allocation, in the present stage
+  int stage_ = 0;
+  uint64_t cycle_ns_ = 0;  // time taken so far
+  size_t cycle_collected_ = 0;
 };
 
 // A callback in progress, on the stack of the function that made it.

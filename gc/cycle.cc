@@ -24,6 +24,7 @@ size_t Collector::collect(Collection kind) {
   if (activity_ != Activity::kIdle || heap_.locked()) return 0;
   if (frame_ == nullptr && kind != Collection::kEmergency) {
     finish_interrupted();
+    if (phase_ != Phase::kNone) return 0;
     if (kind == Collection::kFull) drain_all();
     run_deferred();
     if (heap_.locked()) return 0;
@@ -39,6 +40,7 @@ size_t Collector::collect(Collection kind) {
 size_t Collector::run_collection(Collection kind) {
   const bool quiet = kind == Collection::kEmergency || frame_ != nullptr;  // [G-6]
   const bool young_only = kind == Collection::kYoung;
+  if (!young_only && phase_ == Phase::kNone) abandon_cycle();
   activity_ = Activity::kCollecting;  // events may not call back
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, kind);
   const uint64_t start_ns = alloc::os_monotonic_ns();
@@ -59,12 +61,12 @@ size_t Collector::run_collection(Collection kind) {
   record.uncollectable += tally.uncollectable;
   if (!quiet) {
     survivors_ = tally.survivors;
-    forget_weak(Judge::kCondemnedSet);
+    forget_weak(Judge::kCondemnedSet, false);
     phase_ = Phase::kCallbacks;
     host_ran_ = false;
-    return run_cycle();
+    return run_phases();
   }
-  const size_t collected = sweep(Judge::kEmergencySet);
+  const size_t collected = sweep_whole(Judge::kEmergencySet);
   if (weaks_.has_callbacks()) {
     has_deferred_ = true;
     attend(kAttendWork);
@@ -80,25 +82,12 @@ size_t Collector::run_collection(Collection kind) {
   return collected;
 }
 
-// Runs the collection's remaining phases; returns what it freed.
-size_t Collector::run_cycle() {
-  activity_ = Activity::kCollecting;
-  if (phase_ == Phase::kCallbacks) {
-    run_weak_callbacks(nullptr);
-    if (waits_for_unlock()) return 0;
-    phase_ = Phase::kFinalize;
-  }
-  if (phase_ == Phase::kFinalize) {
-    finalize_condemned();
-    if (waits_for_unlock()) return 0;
-    phase_ = Phase::kSweep;
-  }
-  if (host_ran_) {
-    statistics_.collections[static_cast<size_t>(kind_)].resurrected +=
-        judge_.judge<Judge::Scope::kCondemned>(false, false).acquitted;
-  }
-  const size_t collected = sweep(Judge::kCondemnedSet);
-  phase_ = Phase::kNone;
+// Runs the remaining phases of a collection at a stand; returns what it freed.
+size_t Collector::run_phases() {
+  size_t budget = SIZE_MAX;
+  const size_t before = judge_.condemned;
+  if (!run_phases_in(&budget)) return 0;
+  const size_t collected = before - acquitted_;
   if (kind_ == Collection::kFull) {
     reset_full_trigger();
     give_back_tables();
@@ -110,9 +99,36 @@ size_t Collector::run_cycle() {
   return collected;
 }
 
+// As far as the budget reaches; true at the end.
+bool Collector::run_phases_in(size_t *budget) {
+  activity_ = Activity::kCollecting;
+  if (phase_ == Phase::kCallbacks) {
+    acquitted_ = 0;
+    run_weak_callbacks(nullptr);
+    if (waits_for_unlock()) return false;
+    phase_ = Phase::kFinalize;
+    sweep_ = Sweep{};
+  }
+  if (phase_ == Phase::kFinalize) {
+    const bool done = finalize_condemned(budget);
+    if (waits_for_unlock()) return false;
+    if (!done) return false;
+    if (host_ran_) {
+      acquitted_ = judge_.judge<Judge::Scope::kCondemned>(false, false).acquitted;
+      statistics_.collections[static_cast<size_t>(kind_)].resurrected += acquitted_;
+    }
+    phase_ = Phase::kSweep;
+    sweep_ = Sweep{};
+  }
+  if (!sweep(Judge::kCondemnedSet, &sweep_, budget)) return false;
+  phase_ = Phase::kNone;
+  return true;
+}
+
 // Host code left the heap locked: the collection goes on at a safepoint after the unlock.
 bool Collector::waits_for_unlock() {
   if (!heap_.locked()) return false;
+  sweep_ = Sweep{};
   activity_ = Activity::kIdle;
   attend(kAttendWork);
   return true;
@@ -189,6 +205,7 @@ void Collector::reset_full_trigger() {
       __builtin_add_overflow(live, trigger, &trigger)) {
     trigger = SIZE_MAX;  // external bytes are only a report, and may be absurd
   }
+  base_bytes_ = live;
   full_trigger_ = trigger > pacing_.full_minimum_bytes ? trigger : pacing_.full_minimum_bytes;
 }
 
@@ -197,7 +214,7 @@ bool Collector::young_due() const {
 }
 
 void Collector::growth_noted() {
-  if (full_due() || over_limit()) attend(kAttendGrowth);
+  if (full_due() || over_limit() || slice_due()) attend(kAttendGrowth);
 }
 
 // Past the limit by external bytes; and again only when they grew by a sixteenth of it.
@@ -221,14 +238,15 @@ void Collector::poll() {
     return;
   }
   const bool asked = __atomic_load_n(&thread_->attention, __ATOMIC_RELAXED) != 0;
-  const bool due = disabled_ == 0 && (full_due() || young_due());
+  const bool full = full_due() && !cycle_.running() && !incremental_;
+  const bool due = disabled_ == 0 && (full || young_due() || slice_due());
   if (!asked && !due) return;
   if (!pacing_.at_new) {
     attend(kAttendGrowth);
   } else if (frame_ == nullptr) {
     safepoint();
   } else if (due) {
-    collect(full_due() ? Collection::kFull : Collection::kYoung);
+    collect(full ? Collection::kFull : Collection::kYoung);
   }
 }
 
@@ -237,33 +255,73 @@ void Collector::safepoint() {
   // Host code that these run may leave by loam_unwind, or lock the heap: the rest of what was asked
   // for stands until they are through.
   __atomic_fetch_and(&thread_->attention, ~uint32_t{kAttendWork}, __ATOMIC_RELAXED);
-  finish_interrupted();
+  if (!incremental_) finish_interrupted();
   drain_slice();
   run_deferred();
-  if (heap_.locked()) return;
+  if (heap_.locked() || (phase_ != Phase::kNone && !incremental_)) return;
   if (!teardown_.pending.empty()) {  // a full collection waits until the cascades are through
-    if (disabled_ == 0 && young_due()) run_collection(Collection::kYoung);
+    if (disabled_ == 0 && young_due() && phase_ == Phase::kNone) run_young();
     return;
   }
   const uint32_t why = __atomic_fetch_and(&thread_->attention, kAttendWork, __ATOMIC_RELAXED);
-  const bool too_much = (why & kAttendGrowth) != 0 && over_limit();
-  if ((why & kAttendRequest) != 0 || (disabled_ == 0 && (full_due() || too_much))) {
+  const bool too_much = (why & kAttendGrowth) != 0 && disabled_ == 0 && over_limit();
+  if ((why & kAttendRequest) != 0 || too_much) {
+    finish_interrupted();
+    if (phase_ != Phase::kNone) return;
     run_collection(Collection::kFull);
     over_limit_calm_ = heap_.over_limit() ? heap_.external_bytes() + heap_.limit_bytes() / 16 : 0;
-  } else if (disabled_ == 0 && young_due()) {
-    run_collection(Collection::kYoung);
+    return;
+  }
+  if (disabled_ != 0) return;
+  if (cycle_.running() || incremental_) {
+    pay();
+  } else if (full_due() || pacing_.slice != 0) {
+    start_cycle();
+  }
+  if (young_due() && phase_ == Phase::kNone) run_young();
+}
+
+// An automatic young collection. While they yield little, some only make old what is young.
+void Collector::run_young() {
+  constexpr size_t kLittle = 16;  // one object in so many
+  constexpr unsigned kMostSkipped = 8;
+  if (young_skips_ != 0) {
+    --young_skips_;
+    promote_young();
+    return;
+  }
+  const size_t judged = heap_.young_blocks - heap_.free_young_blocks;
+  const size_t collected = run_collection(Collection::kYoung);
+  young_patience_ = collected >= judged / kLittle    ? 0
+                    : young_patience_ == 0           ? 1
+                    : young_patience_ < kMostSkipped ? 2 * young_patience_
+                                                     : kMostSkipped;
+  young_skips_ = young_patience_;
+}
+
+// What a safepoint does, and slices while time is left. True while more is due.
+bool Collector::step(uint64_t budget_ns) {
+  constexpr size_t kStepUnits = 2048;
+  if (activity_ != Activity::kIdle || heap_.locked()) return false;
+  const uint64_t start_ns = alloc::os_monotonic_ns();
+  for (;;) {
+    safepoint();
+    if (frame_ != nullptr || heap_.locked()) return false;
+    if (automatic()) run_slice(kStepUnits);
+    const bool due = cycle_.running() || incremental_ || full_due() || young_due();
+    if (teardown_.pending.empty() && (disabled_ != 0 || !due)) return false;
+    if (alloc::os_monotonic_ns() - start_ns >= budget_ns) return true;
   }
 }
 
-bool Collector::step() {
-  if (activity_ != Activity::kIdle || heap_.locked()) return false;
-  safepoint();
-  if (frame_ != nullptr) return false;
-  return !teardown_.pending.empty() || (disabled_ == 0 && (full_due() || young_due()));
-}
-
+// What the last collection condemned is dealt with; an incremental cycle stands where it does.
 void Collector::finish_interrupted() {
-  if (phase_ != Phase::kNone) run_cycle();
+  if (phase_ == Phase::kNone) return;
+  if (incremental_) {
+    run_stretch(SIZE_MAX);
+  } else {
+    run_phases();
+  }
 }
 
 // A collection that freed little is not repeated until something else did.

@@ -74,23 +74,38 @@ size_t Cycle::advance(size_t budget) {
   return budget;
 }
 
-size_t Cycle::phase_units() const {
-  const size_t slabs = heap_.slab_limit();
-  size_t containers = 0;
-  for (unsigned head = LOAM_HEADS_CONTAINER; head < LOAM_HEAD_COUNT; ++head) {
-    const alloc::Pool &pool = heap_.pool(head);
-    if (pool.kind == alloc::Kind::kContainer) containers += pool.allocated;
-  }
-  switch (phase()) {
-    case Phase::kMark:
-      return containers;
+int Cycle::stage() const {
+  switch (phase_) {
     case Phase::kRescue:
-      return slabs * kSlabUnits + (second_ ? 0 : containers / (counting_ ? 1 : 32));
+      return (counting_ ? 1 : 2) + (second_ ? 2 : 0);
     case Phase::kSplit:
     case Phase::kFinal:
-      return slabs * kSlabUnits + 2 * suspects_;
+      return 5;
+    case Phase::kClear:
+      return 7;
     default:
-      return slabs * kSlabUnits;
+      return 0;
+  }
+}
+
+size_t Cycle::stage_units() const {
+  const size_t slabs = heap_.slab_limit() * kSlabUnits;
+  switch (stage()) {
+    case 0:
+    case 1: {
+      size_t containers = 0;
+      for (unsigned head = LOAM_HEADS_CONTAINER; head < LOAM_HEAD_COUNT; ++head) {
+        const alloc::Pool &pool = heap_.pool(head);
+        if (pool.kind == alloc::Kind::kContainer) containers += pool.allocated;
+      }
+      return slabs + containers;
+    }
+    case 3:
+      return slabs + survivors_ / 2;
+    case 7:
+      return slabs;
+    default:
+      return slabs + 2 * suspects_;
   }
 }
 
@@ -103,8 +118,8 @@ bool Cycle::grey_exists() const {
 
 uint64_t Cycle::suspects_of(size_t slab, size_t word) const {
   const Range &range = heap_.range();
-  uint64_t bits = range.words(alloc::kAllocated, slab)[word] &
-                  ~range.words(alloc::kCycleMark, slab)[word];
+  uint64_t bits =
+      range.words(alloc::kAllocated, slab)[word] & ~range.words(alloc::kCycleMark, slab)[word];
   if (judge_.frozen != 0) bits &= ~range.words(alloc::kFrozen, slab)[word];
   return bits;
 }
@@ -391,17 +406,16 @@ size_t Cycle::scan_array() {
   }
   const Suspects view(judge_);
   Judge::EdgeTally tally;
-  const bool more =
-      visit_items(types_.of(array_), array_, array_items_, [&](loam_object *target) {
-        if (counting_) {
-          Judge::count_edge<Judge::Scope::kSuspects>(view, target, tally);
-          return;
-        }
-        size_t depth = 0;
-        loam_object *found;
-        blacken(view, target, &found, &depth);
-        if (depth != 0) make_grey(found);
-      });
+  const bool more = visit_items(types_.of(array_), array_, array_items_, [&](loam_object *target) {
+    if (counting_) {
+      Judge::count_edge<Judge::Scope::kSuspects>(view, target, tally);
+      return;
+    }
+    size_t depth = 0;
+    loam_object *found;
+    blacken(view, target, &found, &depth);
+    if (depth != 0) make_grey(found);
+  });
   overflowed_ |= tally.overflowed;
   array_items_ += kItemsAtOnce;
   if (!more) array_ = nullptr;

@@ -35,8 +35,10 @@ class Cycle {
   // One slice of the present phase, of about `budget` objects; returns what it used. Ends early
   // when the phase does, or when enough is condemned to be swept first.
   size_t advance(size_t budget);
-  // An estimate of the present phase, in the units of advance.
-  size_t phase_units() const;
+  // What belongs together when time is allotted: 0 hints, 1 counting, 2 looking and marking, 3 and 4
+  // the same for the second RESCUE, 5 SPLIT and FINAL, 7 CLEAR. And its size, in units of advance.
+  int stage() const;
+  size_t stage_units() const;
   // Drops all hints: the tables are as if no cycle had been started [G-5].
   void abandon();
 

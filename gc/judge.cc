@@ -71,9 +71,8 @@ Judge::EdgeTally Judge::count_object(loam_object *object) {
   const View<kScope> view(*this);
   const Type &type = view.type_of(object);
   EdgeTally tally;
-  visit_fields(type, object, [&view, &tally](loam_object *target) {
-    count_edge<kScope>(view, target, tally);
-  });
+  visit_fields(type, object,
+               [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
   if (type.has_rest) tally |= count_rest<kScope>(object);
   return tally;
 }
@@ -419,8 +418,8 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
 }
 
 template Judge::EdgeTally Judge::count_object<Judge::Scope::kSuspects>(loam_object *);
-template Judge::EdgeTally Judge::count_word<Judge::Scope::kSuspects>(
-    View<Judge::Scope::kSuspects>, size_t, size_t, uint64_t);
+template Judge::EdgeTally Judge::count_word<Judge::Scope::kSuspects>(View<Judge::Scope::kSuspects>,
+                                                                     size_t, size_t, uint64_t);
 template Judge::Judgement Judge::judge<Judge::Scope::kAll>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kSuspects>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kYoung>(bool, bool);

@@ -36,8 +36,8 @@ size_t Cycle::split(size_t budget) {
         }
         if (used >= budget || judge_.condemned >= kEnough) return used;
         const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
-        loam_object *object = reinterpret_cast<loam_object *>(
-            range.slab_address(slab_) + at * range.slabs[slab_].block_size);
+        loam_object *object = reinterpret_cast<loam_object *>(range.slab_address(slab_) +
+                                                              at * range.slabs[slab_].block_size);
         if (Judge::is_member<Judge::Scope::kSuspects>(object)) {
           used += walk(object);
         } else {

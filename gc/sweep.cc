@@ -14,16 +14,13 @@ using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
-// visit(slab, word, bits) for each word of the set; it may free what the bits name.
+// visit(slab, word, bits) for each word of one slab.
 template <typename Visit>
-void Collector::each_condemned_word(const GarbageSet &set, Visit &&visit) {
-  for (size_t slab = alloc::Heap::first_listed(*set.list); slab != kNoSlab;
-       slab = heap_.next_listed(slab, set.link)) {
-    const uint64_t *const words = heap_.range().words(set.bitmap, slab);
-    const size_t count = (heap_.range().slabs[slab].block_count + 63) / 64;
-    for (size_t word = 0; word < count; ++word) {
-      if (words[word] != 0) visit(slab, word, words[word]);
-    }
+inline void Collector::each_condemned_word(const GarbageSet &set, size_t slab, Visit &&visit) {
+  const uint64_t *const words = heap_.range().words(set.bitmap, slab);
+  const size_t count = (heap_.range().slabs[slab].block_count + 63) / 64;
+  for (size_t word = 0; word < count; ++word) {
+    if (words[word] != 0) visit(slab, word, words[word]);
   }
 }
 
@@ -41,69 +38,104 @@ void Collector::each_condemned_large(const GarbageSet &set, Visit &&visit) {
   }
 }
 
-// visit(object) for each member; host code may run meanwhile, because members stay until the sweep
-// [G-4].
+// visit(object) for each member in one slab; host code may run meanwhile, because members stay
+// until they are freed [G-4].
 template <typename Visit>
-void Collector::each_condemned(Judge::SetName name, Visit &&visit) {
-  const GarbageSet set = judge_.garbage_set(name);
-  each_condemned_word(set, [this, &visit](size_t slab, size_t word, uint64_t bits) {
+inline size_t Collector::each_condemned(const GarbageSet &set, size_t slab, Visit &&visit) {
+  size_t count = 0;
+  each_condemned_word(set, slab, [&](size_t, size_t word, uint64_t bits) {
     const size_t size = heap_.range().slabs[slab].block_size;
     char *const base = heap_.range().slab_address(slab) + word * 64 * size;
     for (; bits != 0; bits &= bits - 1) {
       const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
       visit(reinterpret_cast<loam_object *>(base + at * size));
+      ++count;
     }
   });
-  each_condemned_large(
-      set, [&visit](Large *large) { visit(static_cast<loam_object *>(large->block())); });
+  return count;
+}
+
+// work(slab), which returns what it did, for each slab of the set from *at on, about `budget` of
+// it; true at the end.
+template <typename Work>
+bool Collector::each_condemned_slab(const GarbageSet &set, size_t *at, size_t *budget,
+                                    Work &&work) {
+  if (*at == kFirstSlab) *at = alloc::Heap::first_listed(*set.list);
+  for (; *at != kNoSlab; *at = heap_.next_listed(*at, set.link)) {
+    if (*budget == 0) return false;
+    const size_t used = work(*at) + 1;
+    *budget -= used < *budget ? used : *budget;
+  }
+  *at = kFirstSlab;
+  return true;
 }
 
 // All references to the garbage are empty before any callback runs.
-void Collector::forget_weak(Judge::SetName name) {
+void Collector::forget_weak(Judge::SetName name, bool as_owner) {
   if (weaks_.count() == 0) return;
-  each_condemned(name, [this](loam_object *object) {
-    if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, false);
-  });
+  const GarbageSet set = judge_.garbage_set(name);
+  const auto forget = [this, as_owner](loam_object *object) {
+    if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, as_owner);
+  };
+  size_t at = kFirstSlab, budget = SIZE_MAX;
+  each_condemned_slab(set, &at, &budget,
+                      [&](size_t slab) { return each_condemned(set, slab, forget); });
+  each_condemned_large(set,
+                       [&](Large *large) { forget(static_cast<loam_object *>(large->block())); });
 }
 
-void Collector::finalize_condemned() {
-  if (!types_.any_finalizer) return;
-  each_condemned(Judge::kCondemnedSet, [this](loam_object *object) {
+// Some of the condemned; true when the end was reached. One that leaves the heap locked stops it.
+bool Collector::finalize_condemned(size_t *budget) {
+  if (!types_.any_finalizer) return true;
+  const GarbageSet set = judge_.garbage_set(Judge::kCondemnedSet);
+  const auto finalize = [this](loam_object *object) {
     const Type &type = type_of(object);
     if (type.finalize == nullptr || (object->tag & LOAM_FLAG_FINALIZED) != 0) return;
     if (heap_.locked()) return;
     host_ran_ = true;
     call_finalizer(object, type);
-  });
+  };
+  if (!each_condemned_slab(set, &sweep_.slab, budget,
+                           [&](size_t slab) { return each_condemned(set, slab, finalize); })) {
+    return false;
+  }
+  each_condemned_large(set,
+                       [&](Large *large) { finalize(static_cast<loam_object *>(large->block())); });
+  return true;
 }
 
 // Three passes, so that no trace ever reads a freed neighbour and no dispose runs before the last
-// trace: release the edges that lead out of the set, dispose, free.
-size_t Collector::sweep(Judge::SetName name) {
+// trace: release the edges that lead out of the set, dispose, free. Each goes on where the last
+// slice left it; true at the end.
+bool Collector::sweep(Judge::SetName name, Sweep *at, size_t *budget) {
   const GarbageSet set = judge_.garbage_set(name);
-  const size_t count = *set.count;
-  heap_.hold_segments();
-  if (count != 0) {
-    if (weaks_.count() != 0) {  // those that finalizers made, and the callbacks that the doomed own
-      each_condemned(name, [this](loam_object *object) {
-        if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, true);
-      });
-    }
-    const bool leads_out = judge_.leads_out || host_ran_ || name == Judge::kEmergencySet;
-    if (leads_out) release_condemned(set);
-    if (types_.any_dispose) {
-      each_condemned(name, [this](loam_object *object) {
-        const Type &type = type_of(object);
-        if (type.dispose != nullptr) type.dispose(thread_, object);
-      });
-    }
-    each_condemned_word(
-        set, [this](size_t slab, size_t word, uint64_t bits) { free_word(slab, word, bits); });
-    free_condemned_large(set);
+  if (at->pass == SweepPass::kStart) {
+    forget_weak(name, true);  // those that finalizers made, and the callbacks that the doomed own
+    at->pass = SweepPass::kRelease;
   }
+  if (at->pass == SweepPass::kRelease) {
+    const bool leads_out = judge_.leads_out || host_ran_ || name == Judge::kEmergencySet;
+    if (leads_out && !release_condemned(set, at, budget)) return false;
+    at->pass = SweepPass::kDispose;
+  }
+  if (at->pass == SweepPass::kDispose) {
+    if (types_.any_dispose && !dispose_condemned(set, at, budget)) return false;
+    at->pass = SweepPass::kFree;
+  }
+  if (!free_condemned(set, at, budget)) return false;
+  while (heap_.unlist_slab(*set.list, set.link) != kNoSlab) {
+  }
+  *set.count = 0;
   if (name == Judge::kCondemnedSet) judge_.leads_out = false;
-  clear_set(set);
-  heap_.release_segments();
+  *at = Sweep{};
+  return true;
+}
+
+size_t Collector::sweep_whole(Judge::SetName name) {
+  Sweep at;
+  size_t budget = SIZE_MAX;
+  const size_t count = *judge_.garbage_set(name).count;
+  while (!sweep(name, &at, &budget)) budget = SIZE_MAX;
   return count;
 }
 
@@ -150,15 +182,62 @@ inline void Collector::release_word(Tables tables, const uint64_t *set, size_t s
   }
 }
 
-void Collector::release_condemned(const GarbageSet &set) {
+bool Collector::release_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
   const Tables tables(heap_.range());
   const uint64_t *const bits_of_set = heap_.range().bitmaps[set.bitmap];
-  each_condemned_word(set, [=](size_t slab, size_t word, uint64_t bits) {
-    release_word(tables, bits_of_set, slab, word, bits);
+  const bool done = each_condemned_slab(set, &at->slab, budget, [&](size_t of_slab) {
+    size_t count = 0;
+    each_condemned_word(set, of_slab, [&](size_t slab, size_t word, uint64_t bits) {
+      release_word(tables, bits_of_set, slab, word, bits);
+      count += static_cast<size_t>(__builtin_popcountll(bits));
+    });
+    return count;
   });
-  each_condemned_large(set, [=](Large *large) {
+  if (!done) return false;
+  each_condemned_large(set, [&](Large *large) {
     release_edges(tables, bits_of_set, static_cast<loam_object *>(large->block()));
   });
+  return true;
+}
+
+bool Collector::dispose_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
+  const auto dispose = [this](loam_object *object) {
+    const Type &type = type_of(object);
+    if (type.dispose != nullptr) type.dispose(thread_, object);
+  };
+  const bool done = each_condemned_slab(
+      set, &at->slab, budget, [&](size_t slab) { return each_condemned(set, slab, dispose); });
+  if (!done) return false;
+  each_condemned_large(set,
+                       [&](Large *large) { dispose(static_cast<loam_object *>(large->block())); });
+  return true;
+}
+
+// The bits of what is gone are cleared first: when the last block is free the slab may be given
+// back.
+bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
+  const bool done = each_condemned_slab(set, &at->slab, budget, [&](size_t slab) {
+    uint64_t *const words = heap_.range().words(set.bitmap, slab);
+    const size_t words_count = (heap_.range().slabs[slab].block_count + 63) / 64;
+    uint64_t doomed[alloc::kWordsPerStretch];
+    std::memcpy(doomed, words, words_count * sizeof *words);
+    std::memset(words, 0, words_count * sizeof *words);
+    size_t count = 0;
+    for (size_t word = 0; word < words_count; ++word) {
+      if (doomed[word] == 0) continue;
+      free_word(slab, word, doomed[word]);
+      count += static_cast<size_t>(__builtin_popcountll(doomed[word]));
+    }
+    return count;
+  });
+  if (!done) return false;
+  each_condemned_large(set, [this](Large *large) {
+    loam_object *object = static_cast<loam_object *>(large->block());
+    if (heap_.debug()) check_end(object, type_of(object));
+    heap_.large().free(large);
+  });
+  if (set.bitmap == alloc::kCondemned) judge_.has_condemned_large = false;
+  return true;
 }
 
 // They go back to their slab, young or old: a word of them costs little more than one.
@@ -182,24 +261,6 @@ void Collector::free_word(size_t slab, size_t word, uint64_t bits) {
     }
   }
   if (!watched) heap_.return_word(slab, word, bits);
-}
-
-void Collector::free_condemned_large(const GarbageSet &set) {
-  each_condemned_large(set, [this](Large *large) {
-    loam_object *object = static_cast<loam_object *>(large->block());
-    if (heap_.debug()) check_end(object, type_of(object));
-    heap_.large().free(large);
-  });
-  if (set.bitmap == alloc::kCondemned) judge_.has_condemned_large = false;
-}
-
-// The bits of what is gone.
-void Collector::clear_set(const GarbageSet &set) {
-  for (size_t slab; (slab = heap_.unlist_slab(*set.list, set.link)) != kNoSlab;) {
-    std::memset(heap_.range().words(set.bitmap, slab), 0,
-                alloc::kWordsPerStretch * sizeof(uint64_t));
-  }
-  *set.count = 0;
 }
 
 }  // namespace loam::gc

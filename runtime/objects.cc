@@ -123,12 +123,7 @@ size_t loam_collect_young(loam_thread *thread) {
 }
 
 bool loam_collect_step(loam_thread *thread, uint64_t budget_ns) {
-  gc::Collector &collector = rt::runtime_of(thread).collector;
-  const uint64_t start_ns = alloc::os_monotonic_ns();
-  while (collector.step()) {
-    if (alloc::os_monotonic_ns() - start_ns >= budget_ns) return true;
-  }
-  return false;
+  return rt::runtime_of(thread).collector.step(budget_ns);
 }
 
 void loam_collect_disable(loam_thread *thread) { rt::runtime_of(thread).collector.disable(); }

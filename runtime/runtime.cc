@@ -15,9 +15,11 @@ gc::Pacing pacing_of(const loam_options &options) {
   return gc::Pacing{options.collect_at == LOAM_COLLECT_AT_NEW,
                     options.young_threshold,
                     options.full_growth,
+                    options.full_finish,
                     options.full_minimum,
                     options.cascade_budget != 0 ? options.cascade_budget : UINT64_MAX,
                     options.torture.collect_every,
+                    options.torture.slice,
                     options.torture.verify};
 }
 
@@ -33,8 +35,8 @@ alloc::HeapConfig heap_config_of(const loam_options &options) {
   torture.random_slots = hardship.random_slots;
   torture.move_realloc = hardship.move_realloc;
   torture.watch = hardship.fail_at != 0 || hardship.fail_one_in != 0 ||
-                  hardship.collect_every != 0 || hardship.poison || hardship.never_reuse ||
-                  hardship.random_slots || hardship.move_realloc;
+                  hardship.collect_every != 0 || hardship.slice != 0 || hardship.poison ||
+                  hardship.never_reuse || hardship.random_slots || hardship.move_realloc;
   return alloc::HeapConfig{options.range_size, options.heap_limit, options.debug, torture};
 }
 

@@ -1,0 +1,175 @@
+// The incremental cycle in time: when it starts, how much it does when, and what it hands over to
+// the phases that finalize and free.
+//
+//   full_trigger_         START                       over
+//   base + 50 %  ---------> | <-- allowance: 10 % --> |      gross allocation from START on
+//
+// Each stage of the cycle gets a share of the allowance, and works at the rate at which it would be
+// through when that much is allocated. So the work per allocation is bounded by the size of the
+// stage, and never depends on what other stages took. (Net growth would be a feedback: what the
+// host frees meanwhile would let the cycle dawdle.)
+#include "allocator/base/check.h"
+#include "allocator/os_memory.h"
+#include "gc/collector.h"
+
+namespace loam::gc {
+
+namespace {
+
+constexpr uint64_t kLeastSlice = 4096;  // units: less is not worth the start
+constexpr uint64_t kMostSlice = 16384;  // units at once: the pause that a host sees
+constexpr uint64_t kPatience = 4;       // allowances, after which the cycle is finished in one go
+constexpr uint64_t kMib = uint64_t{1} << 20;
+
+// Percent of the allowance, by stage.
+constexpr uint64_t kShares[] = {5, 25, 30, 5, 5, 15, 10, 5};
+constexpr int kCondemnedStage = 6;
+
+Work work_of(Cycle::Phase phase) {
+  switch (phase) {
+    case Cycle::Phase::kRescue:
+      return Work::kRescue;
+    case Cycle::Phase::kMark:
+      return Work::kMark;
+    case Cycle::Phase::kSplit:
+      return Work::kSplit;
+    case Cycle::Phase::kFinal:
+      return Work::kFinal;
+    default:
+      return Work::kStart;
+  }
+}
+
+}  // namespace
+
+void Collector::start_cycle() {
+  run_collection(Collection::kYoung);
+  if (phase_ != Phase::kNone || !teardown_.pending.empty() || heap_.locked()) return;  // later
+  activity_ = Activity::kCollecting;
+  if (hooks_.started != nullptr) hooks_.started(hooks_.context, Collection::kFull);
+  const uint64_t start_ns = alloc::os_monotonic_ns();
+  cycle_.start();
+  activity_ = Activity::kIdle;
+  ++statistics_.collections[static_cast<size_t>(Collection::kFull)].runs;
+  cycle_collected_ = 0;
+  paid_bytes_ = cycle_start_bytes_ = heap_.gross_bytes;
+  owed_units_ = 0;
+  stage_ = -1;
+  set_rate();
+  cycle_ns_ = alloc::os_monotonic_ns() - start_ns;
+  if (hooks_.worked != nullptr) hooks_.worked(hooks_.context, Work::kStart, start_ns, cycle_ns_, 0);
+}
+
+void Collector::end_cycle() {
+  CollectionRecord &record = statistics_.collections[static_cast<size_t>(Collection::kFull)];
+  const size_t survivors =
+      cycle_.survivors() > cycle_collected_ ? cycle_.survivors() - cycle_collected_ : 0;
+  record.survivors += survivors;
+  record.uncollectable += cycle_.uncollectable();
+  record.collected += cycle_collected_;
+  reset_full_trigger();
+  activity_ = Activity::kCollecting;
+  if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
+  if (hooks_.ended != nullptr) {
+    hooks_.ended(hooks_.context, Collection::kFull, cycle_ns_, cycle_collected_, survivors);
+  }
+  activity_ = Activity::kIdle;
+}
+
+// Its hints are dropped; what it condemned has been dealt with.
+void Collector::abandon_cycle() {
+  if (!cycle_.running()) return;
+  LOAM_ASSERT(phase_ == Phase::kNone && judge_.condemned == 0);
+  cycle_.abandon();
+  end_cycle();
+}
+
+// Up to `budget` units, of as many stages as they last for.
+void Collector::run_slice(size_t budget) {
+  while (budget > 0 && (cycle_.running() || incremental_) && !heap_.locked() &&
+         teardown_.pending.empty()) {
+    const size_t used = run_stretch(budget);
+    budget -= used < budget ? used : budget;
+    set_rate();
+  }
+}
+
+// One stretch of one phase; returns the units used.
+size_t Collector::run_stretch(size_t budget) {
+  const uint64_t start_ns = alloc::os_monotonic_ns();
+  size_t used;
+  Work work;
+  if (phase_ == Phase::kNone) {
+    work = work_of(cycle_.phase());
+    activity_ = Activity::kCollecting;
+    used = cycle_.advance(budget);
+    activity_ = Activity::kIdle;
+    if (judge_.condemned != 0) {
+      kind_ = Collection::kFull;
+      forget_weak(Judge::kCondemnedSet, false);
+      phase_ = Phase::kCallbacks;
+      incremental_ = true;
+      host_ran_ = false;
+    }
+  } else {
+    work = phase_ == Phase::kSweep ? Work::kSweep : Work::kFinalize;
+    size_t left = budget;
+    const size_t condemned = judge_.condemned;
+    if (run_phases_in(&left)) {
+      incremental_ = false;
+      cycle_collected_ += condemned - acquitted_;
+    }
+    used = budget - left;
+    activity_ = Activity::kIdle;
+    drain_swept();
+    if (!incremental_) run_deferred();
+  }
+  const uint64_t duration_ns = alloc::os_monotonic_ns() - start_ns;
+  cycle_ns_ += duration_ns;
+  if (hooks_.worked != nullptr) hooks_.worked(hooks_.context, work, start_ns, duration_ns, used);
+  if (!cycle_.running() && phase_ == Phase::kNone) end_cycle();
+  return used;
+}
+
+bool Collector::slice_due() const {
+  if (!cycle_.running() && !incremental_) return false;
+  return pacing_.slice != 0 || heap_.gross_bytes >= next_slice_bytes_;
+}
+
+// Works for what has been allocated since the last time. What is far behind is finished at once,
+// rather than let the heap run away.
+void Collector::pay() {
+  if (pacing_.slice != 0) return run_slice(pacing_.slice);
+  const uint64_t bytes = heap_.gross_bytes - paid_bytes_;
+  if (heap_.gross_bytes - cycle_start_bytes_ > kPatience * allowance_) {
+    paid_bytes_ = heap_.gross_bytes;
+    return run_slice(SIZE_MAX);
+  }
+  owed_units_ += bytes * units_per_mib_ / kMib;
+  paid_bytes_ = heap_.gross_bytes;
+  if (owed_units_ >= kLeastSlice) {
+    const uint64_t units = owed_units_ < kMostSlice ? owed_units_ : kMostSlice;
+    owed_units_ -= units;
+    run_slice(units);
+  }
+  const uint64_t missing = owed_units_ < kLeastSlice ? kLeastSlice - owed_units_ : 0;
+  next_slice_bytes_ = paid_bytes_ + missing * kMib / units_per_mib_;
+}
+
+// Units per MiB, when a stage begins.
+void Collector::set_rate() {
+  const bool condemned = phase_ != Phase::kNone;
+  const int stage = condemned ? kCondemnedStage : cycle_.stage();
+  if (stage == stage_) return;
+  stage_ = stage;
+  const uint64_t units = condemned ? 3 * judge_.condemned : cycle_.stage_units();
+  const size_t base =
+      base_bytes_ > pacing_.full_minimum_bytes ? base_bytes_ : pacing_.full_minimum_bytes;
+  const uint64_t growth = pacing_.full_growth;
+  const uint64_t finish = pacing_.full_finish > growth ? pacing_.full_finish : growth + 1;
+  allowance_ = base / 100 * (finish - growth);
+  units_per_mib_ = (units + 1) * kMib / (allowance_ * kShares[stage] / 100 + 1) + 1;
+  next_slice_bytes_ = paid_bytes_ + kLeastSlice * kMib / units_per_mib_;
+}
+
+}  // namespace loam::gc
