@@ -103,9 +103,12 @@ size_t Cycle::stage_units() const {
     case 3:
       return slabs + survivors_ / 2;
     case 7:
-      return slabs;
+      return heap_.slab_limit() * kClearUnits;
+    case 2:
+    case 4:
+      return heap_.slab_limit() * kLookUnits + suspects_;
     default:
-      return slabs + 2 * suspects_;
+      return slabs + 5 * suspects_;  // walked, released and freed
   }
 }
 
@@ -202,9 +205,12 @@ size_t Cycle::look_at_slab(size_t slab) {
   const size_t size = range.slabs[slab].block_size;
   const size_t words = (range.slabs[slab].block_count + 63) / 64;
   uint64_t any = 0;
+  size_t used = kSlabUnits + words;
   for (size_t word = 0; word < words; ++word) {
     const size_t first = slab * kBlocksPerStretch + word * 64;
+    if (all_zero(view.refcounts + first) && all_zero(view.counts + first)) continue;
     const WordOfCounts bytes(view, first);
+    used += kWordUnits;
     const uint64_t members = suspects_of(slab, word) & bytes.members;
     uint64_t roots = members & bytes.differ;
     for (uint64_t rest = members & bytes.full; rest != 0; rest &= rest - 1) {
@@ -223,7 +229,7 @@ size_t Cycle::look_at_slab(size_t slab) {
     forget_counts(first);
   }
   if (any != 0) heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, slab);
-  return kSlabUnits;
+  return used;
 }
 
 inline void Cycle::forget_counts(size_t first_number) {
@@ -455,7 +461,7 @@ size_t Cycle::clear(size_t budget) {
   size_t used = 0;
   for (; slab_ < heap_.slab_limit() && used < budget; slab_ += kSlabsPerSegment) {
     clear_segment(slab_ / kSlabsPerSegment);
-    used += kSlabsPerSegment * kSlabUnits;
+    used += kSlabsPerSegment * kClearUnits;
   }
   if (slab_ >= heap_.slab_limit()) phase_ = Phase::kIdle;
   return used;

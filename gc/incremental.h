@@ -52,7 +52,11 @@ class Cycle {
   static constexpr size_t kBatch = 8192;   // objects in a closed set that SPLIT may find
   static constexpr size_t kEnough = 4096;  // condemned objects that are swept before SPLIT goes on
   static constexpr size_t kItemsPerUnit = 4;
-  static constexpr size_t kSlabUnits = 4;  // a slab without suspects costs as much as 4 objects
+  // What other work costs, in objects.
+  static constexpr size_t kSlabUnits = 4;    // passing over a slab without suspects
+  static constexpr size_t kWordUnits = 5;    // comparing 64 counts, and clearing them
+  static constexpr size_t kLookUnits = 128;  // the same for a slab
+  static constexpr size_t kClearUnits = 48;  // clearing the tables of a slab
 
   bool grey_exists() const;
   uint64_t suspects_of(size_t slab, size_t word) const;

@@ -17,12 +17,12 @@ namespace loam::gc {
 namespace {
 
 constexpr uint64_t kLeastSlice = 4096;  // units: less is not worth the start
-constexpr uint64_t kMostSlice = 16384;  // units at once: the pause that a host sees
+constexpr uint64_t kMostSlice = 8192;   // units at once: the pause that a host sees
 constexpr uint64_t kPatience = 4;       // allowances, after which the cycle is finished in one go
 constexpr uint64_t kMib = uint64_t{1} << 20;
 
 // Percent of the allowance, by stage.
-constexpr uint64_t kShares[] = {5, 25, 30, 5, 5, 15, 10, 5};
+constexpr uint64_t kShares[] = {3, 25, 22, 3, 4, 40, 40, 3};
 constexpr int kCondemnedStage = 6;
 
 Work work_of(Cycle::Phase phase) {
@@ -158,7 +158,8 @@ void Collector::pay() {
 
 // Units per MiB, when a stage begins.
 void Collector::set_rate() {
-  const bool condemned = phase_ != Phase::kNone;
+  // What SPLIT condemns it sweeps in between; what FINAL does comes once, at the end.
+  const bool condemned = phase_ != Phase::kNone && cycle_.phase() != Cycle::Phase::kSplit;
   const int stage = condemned ? kCondemnedStage : cycle_.stage();
   if (stage == stage_) return;
   stage_ = stage;
