@@ -1,4 +1,4 @@
-// The incremental cycle: finds the garbage of the whole heap in slices, between which the host runs.
+// The incremental cycle: finds the garbage of the whole heap in slices; between them the host runs.
 //
 //   START --> RESCUE --> MARK --> RESCUE --> MARK --> SPLIT --> FINAL --> CLEAR --> idle
 //             count, look        what mutation hid    batches   the rest
@@ -35,8 +35,8 @@ class Cycle {
   // One slice of the present phase, of about `budget` objects; returns what it used. Ends early
   // when the phase does, or when enough is condemned to be swept first.
   size_t advance(size_t budget);
-  // What belongs together when time is allotted: 0 hints, 1 counting, 2 looking and marking, 3 and 4
-  // the same for the second RESCUE, 5 SPLIT and FINAL, 7 CLEAR. And its size, in units of advance.
+  // What belongs together when time is allotted: 0 hints, 1 counting, 2 looking and marking, 3 and
+  // 4 the same for the second RESCUE, 5 SPLIT and FINAL, 7 CLEAR; and its size in units of advance.
   int stage() const;
   size_t stage_units() const;
   // Drops all hints: the tables are as if no cycle had been started [G-5].
