@@ -137,8 +137,13 @@ bool Collector::waits_for_unlock() {
 void Collector::report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors) {
   statistics_.collections[static_cast<size_t>(kind)].collected += collected;
   if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
+  const uint64_t duration_ns = alloc::os_monotonic_ns() - start_ns;
+  if (hooks_.worked != nullptr) {
+    static_assert(static_cast<int>(Collection::kEmergency) == static_cast<int>(Work::kEmergency));
+    hooks_.worked(hooks_.context, static_cast<Work>(kind), start_ns, duration_ns, collected);
+  }
   if (hooks_.ended == nullptr) return;
-  hooks_.ended(hooks_.context, kind, alloc::os_monotonic_ns() - start_ns, collected, survivors);
+  hooks_.ended(hooks_.context, kind, duration_ns, collected, survivors);
 }
 
 // -- Ages.
@@ -207,6 +212,12 @@ void Collector::reset_full_trigger() {
   }
   base_bytes_ = live;
   full_trigger_ = trigger > pacing_.full_minimum_bytes ? trigger : pacing_.full_minimum_bytes;
+  live_after_full_ = live;
+}
+
+bool Collector::under_way(Work *out_phase) const {
+  *out_phase = phase_ == Phase::kSweep ? Work::kSweep : Work::kFinalize;
+  return phase_ != Phase::kNone;
 }
 
 bool Collector::young_due() const {

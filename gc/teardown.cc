@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "allocator/base/check.h"
+#include "allocator/os_memory.h"
 #include "gc/death.h"
 
 namespace loam::gc {
@@ -36,7 +37,7 @@ LOAM_NOINLINE void Collector::dropped_slow(loam_object *object) {
 
 // Everything that waits, now.
 void Collector::drain_all() {
-  if (!teardown_.nothing_waits()) cascade(nullptr, SIZE_MAX);
+  if (!teardown_.nothing_waits()) drain(SIZE_MAX);
   if (teardown_.holds_segments) heap_.release_segments();
   teardown_.holds_segments = false;
 }
@@ -54,14 +55,29 @@ void Collector::drain_slice() {
   }
   const uint64_t taken = teardown_.behind ? heap_.taken_blocks - teardown_.drained_at : 0;
   const uint64_t budget = pacing_.cascade_budget;
-  cascade(nullptr, budget > 2 * taken ? budget : 2 * taken);
+  drain(budget > 2 * taken ? budget : 2 * taken);
   teardown_.drained_at = heap_.taken_blocks;
 }
 
 // What a sweep queued; behind a cascade that waits, if there is one.
 void Collector::drain_swept() {
   if (teardown_.queue.empty()) return;
-  cascade(nullptr, teardown_.behind ? 0 : pacing_.cascade_budget);
+  drain(teardown_.behind ? 0 : pacing_.cascade_budget);
+}
+
+void Collector::drain(size_t most) {
+  const uint64_t start_ns = alloc::os_monotonic_ns(), freed_before = statistics_.freed_by_count;
+  cascade(nullptr, most);
+  report_drain(start_ns, freed_before);
+}
+
+void Collector::report_drain(uint64_t start_ns, uint64_t freed_before) {
+  if (hooks_.worked == nullptr) return;
+  const Activity before = activity_;
+  activity_ = Activity::kDraining;  // events may not call back
+  hooks_.worked(hooks_.context, Work::kDrain, start_ns, alloc::os_monotonic_ns() - start_ns,
+                statistics_.freed_by_count - freed_before);
+  activity_ = before;
 }
 
 // At the limit. What needs host code to die waits for the next safepoint.
@@ -167,6 +183,8 @@ LOAM_NOINLINE void Collector::run_deferred() {
     attend(kAttendWork);
     return;
   }
+  if (!has_deferred_ && !weaks_.has_callbacks()) return;
+  const uint64_t start_ns = alloc::os_monotonic_ns(), freed_before = statistics_.freed_by_count;
   do {
     has_deferred_ = false;
     run_weak_callbacks(nullptr);
@@ -180,6 +198,7 @@ LOAM_NOINLINE void Collector::run_deferred() {
       return;
     }
   } while (has_deferred_);
+  report_drain(start_ns, freed_before);
 }
 
 // A reference of a dying object: while little waits it is dropped at once, and a child that dies of

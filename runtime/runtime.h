@@ -30,7 +30,7 @@ struct loam_runtime {
   loam::alloc::Heap heap;
   loam::gc::Collector collector;
   loam_thread main_thread = {};
-  loam_pauses pauses[LOAM_COLLECTION_KINDS] = {};
+  loam_pauses pauses[LOAM_WORKS] = {};
   loam_roots *roots = nullptr;
   unsigned heap_locks = 0;
 };

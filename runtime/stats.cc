@@ -5,6 +5,7 @@
 
 #include "allocator/base/system_heap.h"
 #include "allocator/os_memory.h"
+#include "runtime/pauses.h"
 
 using namespace loam;
 
@@ -14,19 +15,26 @@ static_assert(static_cast<int>(gc::Collection::kYoung) == LOAM_COLLECTION_YOUNG)
 static_assert(static_cast<int>(gc::Collection::kFull) == LOAM_COLLECTION_FULL);
 static_assert(static_cast<int>(gc::Collection::kEmergency) == LOAM_COLLECTION_EMERGENCY);
 
-void record_pause(loam_pauses *pauses, uint64_t duration_ns) {
-  const unsigned log =
-      duration_ns == 0 ? 0 : 63u - static_cast<unsigned>(__builtin_clzll(duration_ns));
-  ++pauses->buckets[log < LOAM_PAUSE_BUCKETS ? log : LOAM_PAUSE_BUCKETS - 1];
-  ++pauses->count;
-  pauses->total_ns += duration_ns;
-  if (duration_ns > pauses->max_ns) pauses->max_ns = duration_ns;
-}
+static_assert(static_cast<int>(gc::Work::kYoung) == LOAM_WORK_YOUNG);
+static_assert(static_cast<int>(gc::Work::kFull) == LOAM_WORK_FULL);
+static_assert(static_cast<int>(gc::Work::kEmergency) == LOAM_WORK_EMERGENCY);
+static_assert(static_cast<int>(gc::Work::kStart) == LOAM_WORK_START);
+static_assert(static_cast<int>(gc::Work::kRescue) == LOAM_WORK_RESCUE);
+static_assert(static_cast<int>(gc::Work::kMark) == LOAM_WORK_MARK);
+static_assert(static_cast<int>(gc::Work::kSplit) == LOAM_WORK_SPLIT);
+static_assert(static_cast<int>(gc::Work::kFinal) == LOAM_WORK_FINAL);
+static_assert(static_cast<int>(gc::Work::kFinalize) == LOAM_WORK_FINALIZE);
+static_assert(static_cast<int>(gc::Work::kSweep) == LOAM_WORK_SWEEP);
+static_assert(static_cast<int>(gc::Work::kDrain) == LOAM_WORK_DRAIN);
+static_assert(gc::kWorks == LOAM_WORKS);
 
 void send_event(loam_runtime &runtime, loam_event event) {
   if (runtime.options.event == nullptr) return;
   event.struct_size = sizeof event;
-  event.time_ns = alloc::os_monotonic_ns();
+  if (event.kind != LOAM_EVENT_WORK) {
+    event.work = LOAM_WORKS;
+    event.time_ns = alloc::os_monotonic_ns();
+  }
   event.bytes = runtime.heap.handed_out_bytes();
   runtime.options.event(&runtime.main_thread, &event, runtime.options.context);
 }
@@ -40,14 +48,24 @@ void collection_started(void *context, gc::Collection kind) {
 
 void collection_ended(void *context, gc::Collection kind, uint64_t duration_ns, size_t collected,
                       size_t survivors) {
-  loam_runtime &runtime = *static_cast<loam_runtime *>(context);
-  record_pause(&runtime.pauses[static_cast<size_t>(kind)], duration_ns);
   loam_event event = {};
   event.kind = LOAM_EVENT_COLLECTION_END;
   event.collection = static_cast<loam_collection>(kind);
   event.duration_ns = duration_ns;
   event.objects = collected;
   event.survivors = survivors;
+  send_event(*static_cast<loam_runtime *>(context), event);
+}
+
+void worked(void *context, gc::Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects) {
+  loam_runtime &runtime = *static_cast<loam_runtime *>(context);
+  rt::record_pause(&runtime.pauses[static_cast<size_t>(work)], duration_ns);
+  loam_event event = {};
+  event.kind = LOAM_EVENT_WORK;
+  event.work = static_cast<loam_work>(work);
+  event.time_ns = start_ns;
+  event.duration_ns = duration_ns;
+  event.objects = objects;
   send_event(runtime, event);
 }
 
@@ -102,21 +120,34 @@ void add_small_blocks(const loam_runtime &runtime, loam_stats *stats) {
   stats->pinned_bytes = held - stats->small_bytes - stats->cached_bytes;
 }
 
-loam_collection_stats collection_stats(const gc::CollectionRecord &record,
-                                       const loam_pauses &pauses) {
-  loam_collection_stats stats = {};
-  stats.collected = record.collected;
-  stats.survivors = record.survivors;
-  stats.resurrected = record.resurrected;
-  stats.uncollectable = record.uncollectable;
-  stats.pauses = pauses;
-  return stats;
+void add_collections(const loam_runtime &runtime, loam_stats *stats) {
+  const gc::Collector &collector = runtime.collector;
+  for (size_t kind = 0; kind < LOAM_COLLECTION_KINDS; ++kind) {
+    const gc::CollectionRecord &record = collector.statistics().collections[kind];
+    loam_collection_stats &row = stats->collections[kind];
+    row.runs = record.runs;
+    row.collected = record.collected;
+    row.survivors = record.survivors;
+    row.resurrected = record.resurrected;
+    row.uncollectable = record.uncollectable;
+    row.pauses = runtime.pauses[kind];  // the first kinds of work are whole collections
+    stats->freed_by_collector += record.collected;
+  }
+  memcpy(stats->work, runtime.pauses, sizeof stats->work);
+  for (size_t slice = LOAM_WORK_START; slice <= LOAM_WORK_SWEEP; ++slice) {
+    rt::add_pauses(&stats->collections[LOAM_COLLECTION_FULL].pauses, runtime.pauses[slice]);
+  }
+  gc::Work phase;
+  stats->collecting = collector.under_way(&phase) ? static_cast<loam_work>(phase) : LOAM_WORKS;
+  stats->condemned_objects = collector.condemned_objects();
+  stats->bytes_after_collection = collector.live_after_full_bytes();
+  stats->next_collection_bytes = collector.full_trigger_bytes();
 }
 
 }  // namespace
 
 gc::Hooks rt::collector_hooks(loam_runtime *runtime) {
-  return gc::Hooks{runtime, collection_started, collection_ended, nullptr, report_roots};
+  return gc::Hooks{runtime, collection_started, collection_ended, worked, report_roots};
 }
 
 extern "C" {
@@ -151,10 +182,7 @@ loam_status loam_stats_get(loam_runtime *runtime, loam_stats *out_stats) {
   stats.finalizers_run = counts.finalizers_run;
   stats.weak_callbacks_run = counts.weak_callbacks_run;
   stats.failed_allocations = heap.failures();
-  for (size_t kind = 0; kind < LOAM_COLLECTION_KINDS; ++kind) {
-    stats.collections[kind] = collection_stats(counts.collections[kind], runtime->pauses[kind]);
-    stats.freed_by_collector += counts.collections[kind].collected;
-  }
+  add_collections(*runtime, &stats);
   *out_stats = stats;
   return LOAM_OK;
 }

@@ -26,16 +26,16 @@ bool add_figures(Vm &vm, Map *map, const loam_stats &stats) {
     all.collected += one.collected;
     all.resurrected += one.resurrected;
     all.uncollectable += one.uncollectable;
-    all.pauses.count += one.pauses.count;
+    all.runs += one.runs;
     all.pauses.total_ns += one.pauses.total_ns;
     if (one.pauses.max_ns > all.pauses.max_ns) all.pauses.max_ns = one.pauses.max_ns;
-    if (!add_figure(vm, map, kKinds[kind], static_cast<double>(one.pauses.count))) return false;
+    if (!add_figure(vm, map, kKinds[kind], static_cast<double>(one.runs))) return false;
   }
   const struct {
     const char *name;
     double value;
   } figures[] = {
-      {"runs", static_cast<double>(all.pauses.count)},
+      {"runs", static_cast<double>(all.runs)},
       {"collected", static_cast<double>(all.collected)},
       {"freedByCount", static_cast<double>(stats.freed_by_count)},
       {"resurrected", static_cast<double>(all.resurrected)},

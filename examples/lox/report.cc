@@ -64,11 +64,27 @@ void print_pools(loam_runtime *runtime) {
 void print_collections(const loam_stats &stats) {
   static constexpr const char *kNames[] = {"young", "full", "emergency"};
   static_assert(sizeof kNames / sizeof *kNames == LOAM_COLLECTION_KINDS);
-  std::printf("\n  %-24s %12s %14s %14s\n", "collections", "count", "collected", "longest pause");
+  std::printf("\n  %-24s %12s %14s\n", "collections", "count", "collected");
   for (int kind = 0; kind < LOAM_COLLECTION_KINDS; ++kind) {
     const loam_collection_stats &row = stats.collections[kind];
-    std::printf("  %-24s %12" PRIu64 " %14" PRIu64 " %11.3f ms\n", kNames[kind], row.pauses.count,
-                row.collected, static_cast<double>(row.pauses.max_ns) / 1e6);
+    std::printf("  %-24s %12" PRIu64 " %14" PRIu64 "\n", kNames[kind], row.runs, row.collected);
+  }
+}
+
+void print_pauses(const loam_stats &stats) {
+  static constexpr const char *kNames[] = {
+      "young",       "full",        "emergency",      "full: start", "full: rescue",   "full: mark",
+      "full: split", "full: final", "full: finalize", "full: sweep", "deferred deaths"};
+  static_assert(sizeof kNames / sizeof *kNames == LOAM_WORKS);
+  std::printf("\n  %-24s %12s %9s %9s %9s\n", "pauses, ms", "count", "median", "p99", "longest");
+  for (int work = 0; work < LOAM_WORKS; ++work) {
+    const loam_pauses &row = stats.work[work];
+    if (row.count == 0) continue;
+    const auto ms = [&row](double fraction) {
+      return static_cast<double>(loam_pauses_quantile(&row, fraction)) / 1e6;
+    };
+    std::printf("  %-24s %12" PRIu64 " %9.3f %9.3f %9.3f\n", kNames[work], row.count, ms(0.5),
+                ms(0.99), ms(1));
   }
 }
 
@@ -83,6 +99,7 @@ void print_report(loam_runtime *runtime) {
   print_types(runtime);
   print_pools(runtime);
   print_collections(stats);
+  print_pauses(stats);
   std::printf("\n  objects freed by count: %" PRIu64 "\n", stats.freed_by_count);
   std::printf("  objects freed by the collector: %" PRIu64 "\n", stats.freed_by_collector);
   std::printf("  weak references alive: %zu\n", stats.weak_references);

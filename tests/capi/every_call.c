@@ -261,6 +261,9 @@ static void test_inspection(struct host *host) {
   EXPECT(loam_stats_get(host->runtime, &stats) == LOAM_OK);
   EXPECT(stats.bytes_in_use == loam_mem_alloc(host->runtime));
   EXPECT(stats.types == 2);
+  const loam_pauses *pauses = &stats.collections[LOAM_COLLECTION_FULL].pauses;
+  EXPECT(loam_pauses_quantile(pauses, 0.5) <= loam_pauses_quantile(pauses, 1));
+  EXPECT(loam_pauses_quantile(pauses, 1) == pauses->max_ns);
   for (unsigned level = 0; level <= 2; ++level) {
     EXPECT(loam_verify(host->runtime, level) == LOAM_OK);
   }

@@ -342,6 +342,13 @@ LOAM_API size_t loam_trim(loam_thread *thread);
  */
 LOAM_API loam_status loam_stats_get(loam_runtime *runtime, loam_stats *out_stats);
 
+/* The time that `fraction` of the pauses did not exceed (0.5: the median, 0.999: the 99.9th
+ * percentile): the upper end of the bucket that it falls into, and at most max_ns. 0 without
+ * pauses.
+ * Ownership: none moves. Errors: none; a fraction below 0 is 0, one above 1 is 1. Threads: any. May
+ * collect: no. */
+LOAM_API uint64_t loam_pauses_quantile(const loam_pauses *pauses, double fraction);
+
 /* Calls row for each type, or each pool, that holds anything; walks the heap. row must not call
  * into the runtime. Ownership: rows are valid during the call. Errors: EINVAL. Threads: own. May
  * collect: no. */

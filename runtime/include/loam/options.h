@@ -18,7 +18,8 @@ typedef void (*loam_message_fn)(void *context, const char *message);
 /* An allocation of `bytes` is about to fail. May free and, unless the heap is locked, collect.
  * Returns whether to retry. */
 typedef bool (*loam_out_of_memory_fn)(loam_thread *thread, size_t bytes, void *context);
-/* A collection starts or ends (stats.h). Must not allocate, free, collect, or change a count. */
+/* A collection starts or ends, or a stretch of work is over (stats.h). Must not allocate, free,
+ * collect, or change a count. */
 typedef void (*loam_event_fn)(loam_thread *thread, const struct loam_event *event, void *context);
 
 typedef enum loam_collect_at {

@@ -18,9 +18,28 @@ typedef enum loam_collection {
   LOAM_COLLECTION_KINDS
 } loam_collection;
 
-enum { LOAM_PAUSE_BUCKETS = 40 };
+/* Kinds of work for which the host waits. */
+typedef enum loam_work {
+  LOAM_WORK_YOUNG = 0, /* a whole young collection, finalizers and callbacks included */
+  LOAM_WORK_FULL,      /* a whole full collection, done at a stand; likewise */
+  LOAM_WORK_EMERGENCY, /* a whole emergency collection */
+  /* Slices of an incremental full collection, by its phases (gc/DESIGN.md). */
+  LOAM_WORK_START,
+  LOAM_WORK_RESCUE,
+  LOAM_WORK_MARK,
+  LOAM_WORK_SPLIT,
+  LOAM_WORK_FINAL,
+  LOAM_WORK_FINALIZE,
+  LOAM_WORK_SWEEP,
+  LOAM_WORK_DRAIN, /* freeing what died by its count and waited (pending_objects) */
+  LOAM_WORKS
+} loam_work;
 
-/* buckets[i] counts pauses of 2^i to 2^(i+1) - 1 ns; the last takes all that are longer. */
+/* Four buckets for each doubling: buckets[i] counts pauses of i ns for i < 4, else those from
+ * (4 + i % 4) << (i / 4 - 1) ns up to where the next begins. The last one, from 7.5 s, takes all
+ * that are longer. */
+enum { LOAM_PAUSE_BUCKETS = 128 };
+
 typedef struct loam_pauses {
   uint64_t count;
   uint64_t total_ns;
@@ -29,11 +48,14 @@ typedef struct loam_pauses {
 } loam_pauses;
 
 typedef struct loam_collection_stats {
+  uint64_t runs;          /* collections begun */
   uint64_t collected;     /* objects condemned and freed, without their acyclic children */
   uint64_t survivors;     /* containers that were judged and kept */
   uint64_t resurrected;   /* condemned, then saved by a finalizer */
   uint64_t uncollectable; /* kept because traces reported more edges than counts hold */
-  loam_pauses pauses;     /* one per collection, finalizers and callbacks included */
+  /* Those that the host saw: one per collection done at a stand, and one per slice of an
+   * incremental one. */
+  loam_pauses pauses;
 } loam_collection_stats;
 
 typedef struct loam_stats {
@@ -72,7 +94,13 @@ typedef struct loam_stats {
   uint64_t finalizers_run;
   uint64_t weak_callbacks_run;
   uint64_t failed_allocations; /* attempts that found no memory, retried ones included */
+  /* Collections. */
+  size_t condemned_objects;      /* proven unreachable and not freed yet */
+  loam_work collecting;          /* the phase of a collection under way; LOAM_WORKS: none is */
+  size_t bytes_after_collection; /* handed out when the last full collection ended; 0: none did */
+  size_t next_collection_bytes;  /* handed out when the next full collection starts */
   loam_collection_stats collections[LOAM_COLLECTION_KINDS];
+  loam_pauses work[LOAM_WORKS]; /* each stretch of work by its kind */
 } loam_stats;
 
 /* One row of loam_stats_types. */
@@ -97,19 +125,21 @@ typedef void (*loam_pool_stats_fn)(const loam_pool_stats *row, void *context);
 
 typedef enum loam_event_kind {
   LOAM_EVENT_COLLECTION_START = 0,
-  LOAM_EVENT_COLLECTION_END
+  LOAM_EVENT_COLLECTION_END,
+  LOAM_EVENT_WORK /* a stretch of work is over; before the end of the collection that it ends */
 } loam_event_kind;
 
 /* Passed to options.event; valid during the call. */
 typedef struct loam_event {
   size_t struct_size;
   loam_event_kind kind;
-  loam_collection collection;
-  uint64_t time_ns;     /* monotonic clock */
-  uint64_t duration_ns; /* at the end: since the start; else 0 */
-  size_t objects;       /* at the end: objects collected; else 0 */
-  size_t survivors;     /* at the end: containers judged and kept; else 0 */
-  size_t bytes;         /* bytes handed out now, blocks on thread lists included */
+  loam_collection collection; /* at start and end */
+  loam_work work;             /* of LOAM_EVENT_WORK; else LOAM_WORKS */
+  uint64_t time_ns;           /* monotonic clock; of LOAM_EVENT_WORK: when it began */
+  uint64_t duration_ns;       /* at the end: since the start; of work: how long; at the start: 0 */
+  size_t objects;             /* at the end: collected; of work: condemned or freed by it */
+  size_t survivors;           /* at the end: containers judged and kept; else 0 */
+  size_t bytes;               /* bytes handed out now, blocks on thread lists included */
 } loam_event;
 
 #ifdef __cplusplus
