@@ -31,6 +31,19 @@ constexpr Row kTortureRows[] = {
 #include <loam/options.def>
 };
 
+// An option that names a file.
+struct PathRow {
+  const char *name;
+  size_t offset;
+
+  char *field(loam_options *options) const { return reinterpret_cast<char *>(options) + offset; }
+};
+
+constexpr PathRow kPathRows[] = {
+#define LOAM_OPTION_PATH(name, text) {#name, offsetof(loam_options, name)},
+#include <loam/options.def>
+};
+
 static_assert(sizeof(size_t) == sizeof(uint64_t), "SIZE and COUNT fields are read alike");
 static_assert(sizeof(loam_collect_at) == sizeof(uint32_t) && sizeof(bool) == 1, "see read_field");
 
@@ -203,15 +216,32 @@ bool apply_torture(Span list, loam_options *options) {
   return true;
 }
 
+// "name=path"; without a path, none. A path may hold anything but a comma.
+bool apply_path(const PathRow &row, Span path, loam_options *options) {
+  const size_t length = static_cast<size_t>(path.end - path.begin);
+  if (length >= LOAM_OPTION_PATH_BYTES) return false;
+  char *field = row.field(options);
+  memset(field, 0, LOAM_OPTION_PATH_BYTES);
+  memcpy(field, path.begin, length);
+  return true;
+}
+
+bool apply_assignment(Span item, loam_options *options) {
+  Span rest = item, name;
+  if (split(&rest, '=', &name)) {
+    if (equals(name, "torture")) return apply_torture(rest, options);
+    for (const PathRow &row : kPathRows) {
+      if (equals(name, row.name)) return apply_path(row, trim(rest), options);
+    }
+  }
+  return apply_item(kRows, item, '=', options);
+}
+
 bool apply_text(Span text, loam_options *options) {
   for (bool more = !trim(text).empty(); more;) {
-    Span item, name;
+    Span item;
     more = split(&text, ',', &item);
-    Span rest = item;
-    bool is_torture = split(&rest, '=', &name) && equals(name, "torture");
-    if (is_torture ? !apply_torture(rest, options) : !apply_item(kRows, item, '=', options)) {
-      return false;
-    }
+    if (!apply_assignment(item, options)) return false;
   }
   return true;
 }
@@ -248,6 +278,9 @@ loam_status options_resolve(const loam_options *given, loam_options *out) {
     uint64_t value = read_field(&resolved, row);
     if (!in_bounds(row, value)) return LOAM_EINVAL;
     if (value == 0) write_field(&resolved, row, row.default_value);
+  }
+  for (const PathRow &row : kPathRows) {
+    if (memchr(row.field(&resolved), 0, LOAM_OPTION_PATH_BYTES) == nullptr) return LOAM_EINVAL;
   }
   *out = resolved;
   return LOAM_OK;

@@ -68,15 +68,22 @@ loam_status loam_runtime_create_abi(uint32_t abi, const loam_options *options,
   *out_runtime = nullptr;
   if (abi != LOAM_ABI) return LOAM_EABI;
   loam_options resolved;
-  const loam_status status = rt::options_resolve(options, &resolved);
+  loam_status status = rt::options_resolve(options, &resolved);
   if (status != LOAM_OK) return status;
   const base::SystemHeap system;
   void *memory = system.allocate_zeroed(sizeof(loam_runtime) + alignof(loam_runtime));
   if (memory == nullptr) return LOAM_ENOMEM;
   loam_runtime *runtime = new (memory) loam_runtime(resolved);
-  if (!runtime->heap.open(heap_config_of(resolved), &runtime->report)) {
+  if (resolved.trace_file[0] != 0) {
+    status = rt::TraceFile::open(runtime->options.trace_file, runtime->report, &runtime->trace);
+  }
+  if (status == LOAM_OK && !runtime->heap.open(heap_config_of(resolved), &runtime->report)) {
+    status = LOAM_ENOMEM;
+    if (runtime->trace != nullptr) runtime->trace->close();
+  }
+  if (status != LOAM_OK) {
     system.free(memory);
-    return LOAM_ENOMEM;
+    return status;
   }
   loam_thread &thread = runtime->main_thread;
   thread.runtime = runtime;
@@ -103,6 +110,7 @@ void loam_runtime_destroy(loam_runtime *runtime) {
   while (runtime->roots != nullptr) loam_roots_unregister(runtime, runtime->roots);
   runtime->collector.close();
   runtime->heap.close();
+  if (runtime->trace != nullptr) runtime->trace->close();
   base::SystemHeap().free(runtime);
 }
 

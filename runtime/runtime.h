@@ -15,6 +15,7 @@
 #include "allocator/base/report.h"
 #include "allocator/heap.h"
 #include "gc/collector.h"
+#include "runtime/trace_file.h"
 
 struct loam_roots {
   loam_roots *next;
@@ -31,6 +32,7 @@ struct loam_runtime {
   loam::gc::Collector collector;
   loam_thread main_thread = {};
   loam_pauses pauses[LOAM_WORKS] = {};
+  loam::rt::TraceFile *trace = nullptr;  // null: none is asked for
   loam_roots *roots = nullptr;
   unsigned heap_locks = 0;
 };

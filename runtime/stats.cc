@@ -60,6 +60,10 @@ void collection_ended(void *context, gc::Collection kind, uint64_t duration_ns, 
 void worked(void *context, gc::Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects) {
   loam_runtime &runtime = *static_cast<loam_runtime *>(context);
   rt::record_pause(&runtime.pauses[static_cast<size_t>(work)], duration_ns);
+  if (runtime.trace != nullptr) {
+    runtime.trace->add(static_cast<loam_work>(work), start_ns, duration_ns, objects,
+                       runtime.heap.handed_out_bytes());
+  }
   loam_event event = {};
   event.kind = LOAM_EVENT_WORK;
   event.work = static_cast<loam_work>(work);

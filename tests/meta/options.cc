@@ -59,6 +59,8 @@ std::vector<std::string> expected_table() {
       "|---|---|---|---|---|",
 #define LOAM_OPTION(kind, name, default_value, min, max, text) \
   row_##kind(#name, default_value, min, max, text),
+#define LOAM_OPTION_PATH(name, text) \
+  row(#name, "path", "none", "below " + std::to_string(LOAM_OPTION_PATH_BYTES) + " bytes", text),
 #define LOAM_OPTION_HOOK(type, name, text) row(#name, "hook", "NULL", kNone, text),
 #define LOAM_OPTION_TORTURE(kind, name, text) \
   row("torture." #name, kind_of(#kind), kind_of(#kind) == "flag" ? "off" : "0", kNone, text),

@@ -56,7 +56,8 @@ LOAM_API loam_status loam_runtime_create_abi(uint32_t abi, const loam_options *o
 /* Creates an isolate and attaches the calling thread. options may be NULL: all defaults; they are
  * copied.
  * Ownership: the caller's, until loam_runtime_destroy. Errors: ENOMEM, EINVAL (an option out of
- * bounds, a bad $LOAM_OPTIONS), EABI; *out_runtime is NULL then. Threads: any. May collect: no. */
+ * bounds, a bad $LOAM_OPTIONS, a trace_file that cannot be created), EABI; *out_runtime is NULL
+ * then. Threads: any. May collect: no. */
 static inline loam_status loam_runtime_create(const loam_options *options,
                                               loam_runtime **out_runtime) {
   return loam_runtime_create_abi(LOAM_ABI, options, out_runtime);
@@ -78,7 +79,8 @@ LOAM_API loam_runtime *loam_thread_runtime(loam_thread *thread);
 LOAM_API void *loam_thread_context(loam_thread *thread);
 
 /* Applies "name=value,name=value" to *options: sizes take K, M, G; flags take
- * 0/1/true/false/on/off; collect_at takes new or safepoint; torture takes "fail_at:3+verify".
+ * 0/1/true/false/on/off; collect_at takes new or safepoint; trace_file takes a path without a
+ * comma; torture takes "fail_at:3+verify".
  * A flag alone is on, 0 is the default, and space around separators is skipped.
  * Names are the fields of loam_options. Ownership: none moves.
  * Errors: EINVAL for an unknown name, a bad value or one out of bounds; *options is unchanged

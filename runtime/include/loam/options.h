@@ -32,6 +32,8 @@ typedef enum loam_collect_at {
 #define LOAM_OPTION_TYPE_FLAG bool
 #define LOAM_OPTION_TYPE_ORDER loam_collect_at
 
+enum { LOAM_OPTION_PATH_BYTES = 256 };
+
 /* Deliberate hardship, for tests of a host and of Loam itself. */
 typedef struct loam_torture {
 #define LOAM_OPTION_TORTURE(kind, name, text) LOAM_OPTION_TYPE_##kind name;
@@ -42,6 +44,7 @@ typedef struct loam_torture {
 typedef struct loam_options {
   size_t struct_size; /* sizeof(loam_options), or 0: the size that LOAM_ABI implies */
 #define LOAM_OPTION(kind, name, default_value, min, max, text) LOAM_OPTION_TYPE_##kind name;
+#define LOAM_OPTION_PATH(name, text) char name[LOAM_OPTION_PATH_BYTES];
 #define LOAM_OPTION_HOOK(type, name, text) type name;
 #include <loam/options.def>
   loam_torture torture;
