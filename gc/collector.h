@@ -109,12 +109,11 @@ class Collector {
   size_t frozen_objects() const { return judge_.frozen; }
   size_t waiting_objects() const { return teardown_.pending.count() + teardown_.deferred.count(); }
   const Statistics &statistics() const { return statistics_; }
-  // What was proven unreachable and is not freed yet; whether a collection that began has not
-  // ended, and the phase that it is in; handed-out bytes when the last full one ended and when the
-  // next is due.
+  // Proven unreachable and not freed yet; whether a collection that began has not ended, and its
+  // phase; handed-out bytes when the last full one ended, and at which the next is due.
   size_t condemned_objects() const { return judge_.condemned; }
   bool under_way(Work *out_phase) const;
-  size_t live_after_full_bytes() const { return live_after_full_; }
+  size_t live_after_full_bytes() const { return base_bytes_; }
   size_t full_trigger_bytes() const { return full_trigger_; }
   // Debug mode: an object of this heap in use, or the fatal handler is told, `function` first.
   void check_object(const loam_object *object, const char *function) const;
@@ -140,7 +139,6 @@ class Collector {
   void drain_all();
   void drain_slice();
   void drain(size_t most);
-  void report_drain(uint64_t start_ns, uint64_t freed_before);
   void drain_swept();
   void set_aside(loam_object *next);
   void queue_dead(loam_object *object);
@@ -197,6 +195,7 @@ class Collector {
   void run_young();
   void finish_interrupted();
   bool waits_for_unlock();
+  void report_work(Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects);
   void report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors);
   void promote_young();
   void reset_full_trigger();
@@ -237,7 +236,6 @@ class Collector {
   CallbackFrame *frame_ = nullptr;  // innermost
   uint32_t disabled_ = 0;           // loam_collect_disable calls not undone
   size_t full_trigger_;             // handed-out bytes at which a full collection is due
-  size_t live_after_full_ = 0;      // handed-out bytes that the last full collection left
   size_t over_limit_calm_ = 0;      // external bytes when a collection last left us over the limit
   size_t calm_above_ = SIZE_MAX;    // no emergency collection while more bytes are handed out
   uint64_t allocations_ = 0;        // for torture.collect_every

@@ -134,14 +134,20 @@ bool Collector::waits_for_unlock() {
   return true;
 }
 
+void Collector::report_work(Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects) {
+  if (hooks_.worked == nullptr) return;
+  const Activity before = activity_;
+  activity_ = Activity::kCollecting;  // events may not call back
+  hooks_.worked(hooks_.context, work, start_ns, duration_ns, objects);
+  activity_ = before;
+}
+
 void Collector::report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors) {
   statistics_.collections[static_cast<size_t>(kind)].collected += collected;
   if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
   const uint64_t duration_ns = alloc::os_monotonic_ns() - start_ns;
-  if (hooks_.worked != nullptr) {
-    static_assert(static_cast<int>(Collection::kEmergency) == static_cast<int>(Work::kEmergency));
-    hooks_.worked(hooks_.context, static_cast<Work>(kind), start_ns, duration_ns, collected);
-  }
+  static_assert(static_cast<int>(Collection::kEmergency) == static_cast<int>(Work::kEmergency));
+  report_work(static_cast<Work>(kind), start_ns, duration_ns, collected);
   if (hooks_.ended == nullptr) return;
   hooks_.ended(hooks_.context, kind, duration_ns, collected, survivors);
 }
@@ -212,12 +218,6 @@ void Collector::reset_full_trigger() {
   }
   base_bytes_ = live;
   full_trigger_ = trigger > pacing_.full_minimum_bytes ? trigger : pacing_.full_minimum_bytes;
-  live_after_full_ = live;
-}
-
-bool Collector::under_way(Work *out_phase) const {
-  *out_phase = phase_ == Phase::kSweep ? Work::kSweep : Work::kFinalize;
-  return phase_ != Phase::kNone;
 }
 
 bool Collector::young_due() const {

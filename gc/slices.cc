@@ -42,6 +42,15 @@ Work work_of(Cycle::Phase phase) {
 
 }  // namespace
 
+bool Collector::under_way(Work *out_phase) const {
+  if (phase_ == Phase::kNone) {
+    *out_phase = work_of(cycle_.phase());
+    return cycle_.running();
+  }
+  *out_phase = phase_ == Phase::kSweep ? Work::kSweep : Work::kFinalize;
+  return true;
+}
+
 void Collector::start_cycle() {
   run_collection(Collection::kYoung);
   if (phase_ != Phase::kNone || !teardown_.pending.empty() || heap_.locked()) return;  // later
@@ -57,7 +66,7 @@ void Collector::start_cycle() {
   stage_ = -1;
   set_rate();
   cycle_ns_ = alloc::os_monotonic_ns() - start_ns;
-  if (hooks_.worked != nullptr) hooks_.worked(hooks_.context, Work::kStart, start_ns, cycle_ns_, 0);
+  report_work(Work::kStart, start_ns, cycle_ns_, 0);
 }
 
 void Collector::end_cycle() {
@@ -126,7 +135,7 @@ size_t Collector::run_stretch(size_t budget) {
   }
   const uint64_t duration_ns = alloc::os_monotonic_ns() - start_ns;
   cycle_ns_ += duration_ns;
-  if (hooks_.worked != nullptr) hooks_.worked(hooks_.context, work, start_ns, duration_ns, used);
+  report_work(work, start_ns, duration_ns, used);
   if (!cycle_.running() && phase_ == Phase::kNone) end_cycle();
   return used;
 }

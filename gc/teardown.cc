@@ -68,16 +68,8 @@ void Collector::drain_swept() {
 void Collector::drain(size_t most) {
   const uint64_t start_ns = alloc::os_monotonic_ns(), freed_before = statistics_.freed_by_count;
   cascade(nullptr, most);
-  report_drain(start_ns, freed_before);
-}
-
-void Collector::report_drain(uint64_t start_ns, uint64_t freed_before) {
-  if (hooks_.worked == nullptr) return;
-  const Activity before = activity_;
-  activity_ = Activity::kDraining;  // events may not call back
-  hooks_.worked(hooks_.context, Work::kDrain, start_ns, alloc::os_monotonic_ns() - start_ns,
-                statistics_.freed_by_count - freed_before);
-  activity_ = before;
+  report_work(Work::kDrain, start_ns, alloc::os_monotonic_ns() - start_ns,
+              statistics_.freed_by_count - freed_before);
 }
 
 // At the limit. What needs host code to die waits for the next safepoint.
@@ -198,7 +190,8 @@ LOAM_NOINLINE void Collector::run_deferred() {
       return;
     }
   } while (has_deferred_);
-  report_drain(start_ns, freed_before);
+  report_work(Work::kDrain, start_ns, alloc::os_monotonic_ns() - start_ns,
+              statistics_.freed_by_count - freed_before);
 }
 
 // A reference of a dying object: while little waits it is dropped at once, and a child that dies of

@@ -19,12 +19,12 @@ constexpr std::ptrdiff_t kBuffer = 100 << 20;
 std::uint64_t collections(const Host &host) {
   loam_stats stats = host.stats();
   std::uint64_t count = 0;
-  for (const loam_collection_stats &kind : stats.collections) count += kind.pauses.count;
+  for (const loam_collection_stats &kind : stats.collections) count += kind.runs;
   return count;
 }
 
 std::uint64_t full_collections(const Host &host) {
-  return host.stats().collections[LOAM_COLLECTION_FULL].pauses.count;
+  return host.stats().collections[LOAM_COLLECTION_FULL].runs;
 }
 
 void release_buffer(loam_thread *thread, loam_object *) { loam_external_add(thread, -kBuffer); }

@@ -432,6 +432,46 @@ TEST_CASE("deaths that waited are a stretch of work of their own") {
   host.on_event = nullptr;
 }
 
+TEST_CASE("an incremental collection is seen slice by slice, by its phases") {
+  Host host("full_minimum=256K");
+  std::vector<loam_event> events;
+  std::size_t collected_within = 0;
+  host.on_event = [&](const loam_event &event) {
+    events.push_back(event);
+    collected_within += loam_collect(host.thread);
+  };
+  std::vector<Pair *> live;
+  bool seen[LOAM_WORKS + 1] = {};
+  const auto full = [&] { return host.stats().collections[LOAM_COLLECTION_FULL]; };
+  while (live.size() < 200000 && full().pauses.count < 40) {
+    live.push_back(host.pair());
+    if (live.size() % 8 == 0) host.leak_ring(2);
+    if (live.size() % 64 == 0) seen[host.stats().collecting] = true;
+  }
+  CHECK(seen[LOAM_WORKS]);
+  CHECK((seen[LOAM_WORK_RESCUE] || seen[LOAM_WORK_MARK] || seen[LOAM_WORK_SPLIT]));
+  CHECK(full().pauses.count > full().runs);
+  CHECK(collected_within == 0);
+  std::uint64_t slices[LOAM_WORKS] = {};
+  bool open = false;  // a full collection
+  for (const loam_event &event : events) {
+    if (event.kind == LOAM_EVENT_WORK) {
+      ++slices[event.work];
+      if (event.work >= LOAM_WORK_START && event.work <= LOAM_WORK_SWEEP) CHECK(open);
+    } else if (event.collection == LOAM_COLLECTION_FULL) {
+      CHECK(open == (event.kind == LOAM_EVENT_COLLECTION_END));
+      open = !open;
+    }
+  }
+  const loam_stats stats = host.stats();
+  for (int work = 0; work < LOAM_WORKS; ++work) CHECK(slices[work] == stats.work[work].count);
+  CHECK(slices[LOAM_WORK_START] >= 1);
+  CHECK(slices[LOAM_WORK_RESCUE] >= 1);
+  CHECK(slices[LOAM_WORK_MARK] >= 1);
+  host.on_event = nullptr;
+  for (Pair *pair : live) host.drop(pair);
+}
+
 TEST_CASE("a collection asked for from an event does nothing") {
   Host host;
   std::size_t collected = 0, events = 0;

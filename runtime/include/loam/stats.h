@@ -137,9 +137,11 @@ typedef struct loam_event {
   loam_work work;             /* of LOAM_EVENT_WORK; else LOAM_WORKS */
   uint64_t time_ns;           /* monotonic clock; of LOAM_EVENT_WORK: when it began */
   uint64_t duration_ns;       /* at the end: since the start; of work: how long; at the start: 0 */
-  size_t objects;             /* at the end: collected; of work: condemned or freed by it */
-  size_t survivors;           /* at the end: containers judged and kept; else 0 */
-  size_t bytes;               /* bytes handed out now, blocks on thread lists included */
+  /* at the end: collected; of work: what a whole collection collected, what a drain freed, or about
+   * how many a slice looked at */
+  size_t objects;
+  size_t survivors; /* at the end: containers judged and kept; else 0 */
+  size_t bytes;     /* bytes handed out now, blocks on thread lists included */
 } loam_event;
 
 #ifdef __cplusplus
