@@ -24,16 +24,15 @@ inline void Collector::each_condemned_word(const GarbageSet &set, size_t slab, V
   }
 }
 
-// visit(Large *), which may free it.
+// visit(Large *), which may run host code: that may free or move all others, but not this one
+// [G-4].
 template <typename Visit>
 void Collector::each_condemned_large(const GarbageSet &set, Visit &&visit) {
   if (!judge_.has_condemned_large) return;
   const LargeRegistry &registry = heap_.large();
   for (const auto list : LargeRegistry::kContainerLists) {
-    for (Large *large = registry.first(list); large != registry.end(list);) {
-      Large *const next = large->next;
+    for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
       if (set.bitmap == alloc::kCondemned ? large->condemned : large->emergency) visit(large);
-      large = next;
     }
   }
 }
@@ -231,11 +230,18 @@ bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget)
     return count;
   });
   if (!done) return false;
-  each_condemned_large(set, [this](Large *large) {
+  Large *freed = nullptr;  // when the walk is past it
+  const auto free_last = [this, &freed] {
+    if (freed != nullptr) heap_.large().free(freed);
+    freed = nullptr;
+  };
+  each_condemned_large(set, [&](Large *large) {
+    free_last();
     loam_object *object = static_cast<loam_object *>(large->block());
     if (heap_.debug()) check_end(object, type_of(object));
-    heap_.large().free(large);
+    freed = large;
   });
+  free_last();
   if (set.bitmap == alloc::kCondemned) judge_.has_condemned_large = false;
   return true;
 }
