@@ -141,12 +141,14 @@ void Heap::release_slab(size_t index) {
   --pools_[slab.head].slabs;
   --slabs_in_use_;
   const bool was_raw = slab.kind == Kind::kRaw;
+  const bool was_tracked = slab.kind == Kind::kContainer;
   slab.head = LOAM_HEAD_NULL;
   slab.kind = Kind::kNone;
   slab.dirty = slab.dirty || was_raw || debug_;  // object blocks come back zero
   slab.resident = true;
   range_.pools[index] = LOAM_HEAD_NULL;
   range_.tracked[index] = 0;
+  if (born_marked && was_tracked) range_.clear_hints(index);
   const size_t segment = index / kSlabsPerSegment;
   Segment &entry = range_.segments[segment];
   entry.free_slabs |= Range::bit_of(index);

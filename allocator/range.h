@@ -52,6 +52,12 @@ class Range {
   // Zeroes a collector's table over the first `segments` segments, by giving its pages back.
   void discard_bitmap(Bitmap bitmap, size_t segments);
   void discard_counts(size_t segment);  // of a committed one
+  // Zeroes what the incremental cycle noted about the blocks of a slab.
+  void clear_hints(size_t slab);
+  void clear_count(size_t number) {
+    if (counts[number] == UINT8_MAX) overflow_counts[number] = 0;
+    counts[number] = refcounts[number] = 0;
+  }
 
   bool contains(const void *address) const { return offset(address) < bytes_; }
   size_t slab_index(const void *address) const { return offset(address) >> kSlabShift; }

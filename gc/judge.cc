@@ -336,9 +336,7 @@ inline void Judge::clear_counts(size_t first_number, uint64_t bits) {
   Range &range = heap_.range();
   if (LOAM_RARELY(shares_counts)) {
     for (; bits != 0; bits &= bits - 1) {
-      const size_t number = first_number + static_cast<size_t>(__builtin_ctzll(bits));
-      if (range.counts[number] == kCountContinues) range.overflow_counts[number] = 0;
-      range.counts[number] = range.refcounts[number] = 0;
+      range.clear_count(first_number + static_cast<size_t>(__builtin_ctzll(bits)));
     }
     return;
   }
@@ -407,6 +405,12 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   kept_finalizable = false;
   edge_tally_ = EdgeTally{};
   if (kScope == Scope::kAll) reach_from_memory();
+  if (kScope == Scope::kYoung && shares_counts) {
+    // The cycle may have counted what was in these blocks before.
+    each_member_word<kScope>([this](size_t slab, size_t word, uint64_t bits) {
+      clear_counts(slab * kBlocksPerStretch + word * 64, bits);
+    });
+  }
   count_edges<kScope>();
   if (kScope == Scope::kAll) {
     check_memory();
