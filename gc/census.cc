@@ -130,12 +130,14 @@ void Collector::each_object(ObjectVisitor visit, void *context) const {
 void Collector::freeze() {
   if (activity_ != Activity::kIdle || frame_ != nullptr) return;
   finish_interrupted();
-  abandon_cycle();
+  if (!incremental_) abandon_cycle();
   drain_all();
   promote_young();
   const auto freeze_one = [](void *context, loam_object *object, const Type &type, size_t) {
     Collector &self = *static_cast<Collector *>(context);
     if (type.kind != Kind::kContainer || object->refcount == 0) return;
+    // Under the heap lock a collection may stand still: what it condemned, it frees.
+    if ((object->tag & LOAM_FLAG_CONDEMNED) != 0) return;
     if (object->tag & LOAM_FLAG_LARGE) {
       Large *large = Large::of(object);
       if (!large->frozen) ++self.judge_.frozen;
@@ -154,15 +156,17 @@ void Collector::freeze() {
 void Collector::unfreeze() {
   if (activity_ != Activity::kIdle || frame_ != nullptr || judge_.frozen == 0) return;
   finish_interrupted();
-  abandon_cycle();
+  if (!incremental_) abandon_cycle();
   Range &range = heap_.range();
   for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
     std::memset(range.words(alloc::kFrozen, slab), 0, alloc::kWordsPerStretch * sizeof(uint64_t));
   }
-  for (Large *large = heap_.large().first(LargeRegistry::kOldList);
-       large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {
-    large->frozen = false;
+  for (const auto list : LargeRegistry::kContainerLists) {
+    for (Large *large = heap_.large().first(list); large != heap_.large().end(list);
+         large = large->next) {
+      large->frozen = false;
+    }
   }
   judge_.frozen = 0;
 }
@@ -171,6 +175,7 @@ void Collector::unfreeze() {
 
 void Collector::destroy_all() {
   unfreeze();
+  promote_young();  // no collection within a finalizer moves what is walked here
   // From here on everything is garbage that no finalizer can save: no block is freed until all are
   // disposed.
   const auto condemn_one = [](void *, loam_object *object, const Type &, size_t) {

@@ -213,6 +213,8 @@ class Collector {
   void run_slice(size_t budget);
   size_t run_stretch(size_t budget);
   void pay();
+  void close_set();
+  bool relieve_condemned();
   void set_rate();
   bool slice_due() const;
 
@@ -248,7 +250,7 @@ class Collector {
   Collection kind_ = Collection::kFull;
   Sweep sweep_;            // of the condemned; before it, where finalizing goes on
   bool host_ran_ = false;  // since the condemned were judged
-  size_t acquitted_ = 0;
+  size_t doomed_ = 0;      // condemned, and not acquitted
   size_t survivors_ = 0;
   unsigned young_skips_ = 0, young_patience_ = 0;  // young collections left out, from now and next
   uint64_t start_ns_ = 0;

@@ -40,8 +40,8 @@ size_t Collector::collect(Collection kind) {
 size_t Collector::run_collection(Collection kind) {
   const bool quiet = kind == Collection::kEmergency || frame_ != nullptr;  // [G-6]
   const bool young_only = kind == Collection::kYoung;
-  if (!young_only && phase_ == Phase::kNone) abandon_cycle();
-  activity_ = Activity::kCollecting;  // events may not call back
+  if (!young_only && !incremental_) abandon_cycle();  // its counts must not be added to
+  activity_ = Activity::kCollecting;                  // events may not call back
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, kind);
   const uint64_t start_ns = alloc::os_monotonic_ns();
   if (!quiet) {
@@ -85,9 +85,8 @@ size_t Collector::run_collection(Collection kind) {
 // Runs the remaining phases of a collection at a stand; returns what it freed.
 size_t Collector::run_phases() {
   size_t budget = SIZE_MAX;
-  const size_t before = judge_.condemned;
   if (!run_phases_in(&budget)) return 0;
-  const size_t collected = before - acquitted_;
+  const size_t collected = doomed_;
   if (kind_ == Collection::kFull) {
     reset_full_trigger();
     give_back_tables();
@@ -103,7 +102,6 @@ size_t Collector::run_phases() {
 bool Collector::run_phases_in(size_t *budget) {
   activity_ = Activity::kCollecting;
   if (phase_ == Phase::kCallbacks) {
-    acquitted_ = 0;
     run_weak_callbacks(nullptr);
     if (waits_for_unlock()) return false;
     phase_ = Phase::kFinalize;
@@ -114,9 +112,10 @@ bool Collector::run_phases_in(size_t *budget) {
     if (waits_for_unlock()) return false;
     if (!done) return false;
     if (host_ran_) {
-      acquitted_ = judge_.judge<Judge::Scope::kCondemned>(false, false).acquitted;
-      statistics_.collections[static_cast<size_t>(kind_)].resurrected += acquitted_;
+      statistics_.collections[static_cast<size_t>(kind_)].resurrected +=
+          judge_.judge<Judge::Scope::kCondemned>(false, false).acquitted;
     }
+    doomed_ = judge_.condemned;
     phase_ = Phase::kSweep;
     sweep_ = Sweep{};
   }
@@ -256,7 +255,7 @@ void Collector::poll() {
     attend(kAttendGrowth);
   } else if (frame_ == nullptr) {
     safepoint();
-  } else if (due) {
+  } else if (disabled_ == 0 && (full || young_due())) {
     collect(full ? Collection::kFull : Collection::kYoung);
   }
 }
@@ -274,11 +273,16 @@ void Collector::safepoint() {
     if (disabled_ == 0 && young_due() && phase_ == Phase::kNone) run_young();
     return;
   }
-  const uint32_t why = __atomic_fetch_and(&thread_->attention, kAttendWork, __ATOMIC_RELAXED);
-  const bool too_much = (why & kAttendGrowth) != 0 && disabled_ == 0 && over_limit();
-  if ((why & kAttendRequest) != 0 || too_much) {
+  const uint32_t asked = __atomic_load_n(&thread_->attention, __ATOMIC_RELAXED);
+  const bool too_much = (asked & kAttendGrowth) != 0 && disabled_ == 0 && over_limit();
+  const bool full = (asked & kAttendRequest) != 0 || too_much;
+  if (full) {
     finish_interrupted();
     if (phase_ != Phase::kNone) return;
+  }
+  __atomic_fetch_and(&thread_->attention, kAttendWork, __ATOMIC_RELAXED);
+  if (pacing_.slice != 0) attend(kAttendGrowth);  // at the next safepoint too
+  if (full) {
     run_collection(Collection::kFull);
     over_limit_calm_ = heap_.over_limit() ? heap_.external_bytes() + heap_.limit_bytes() / 16 : 0;
     return;

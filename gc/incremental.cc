@@ -167,7 +167,6 @@ bool Cycle::count_large() {
   Large *large = registry.first(LargeRegistry::kOldList);
   if (large == registry.end(LargeRegistry::kOldList)) return false;
   registry.move(large, LargeRegistry::kSeenList);
-  large->inner_edges = large->scanned == 0 ? large->inner_edges : 0;
   loam_object *object = static_cast<loam_object *>(large->block());
   if (large->cycle_mark || large->frozen || !Judge::is_member<Judge::Scope::kSuspects>(object)) {
     return true;
@@ -187,6 +186,7 @@ size_t Cycle::look(size_t budget) {
   }
   look_at_large();
   if (grey_exists()) return used;
+  heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
   judge_.shares_counts = overflowed_ = false;
   slab_ = 0;
   if (!second_) {
@@ -212,15 +212,17 @@ size_t Cycle::look_at_slab(size_t slab) {
     const WordOfCounts bytes(view, first);
     used += kWordUnits;
     const uint64_t members = suspects_of(slab, word) & bytes.members;
-    uint64_t roots = members & bytes.differ;
+    // With fewer references than edges, an object changed meanwhile, or a trace reports too much:
+    // FINAL will tell.
+    uint64_t roots = members & bytes.differ & ~bytes.fewer;
     for (uint64_t rest = members & bytes.full; rest != 0; rest &= rest - 1) {
       const size_t at = static_cast<size_t>(__builtin_ctzll(rest));
       const loam_object *object =
           reinterpret_cast<loam_object *>(range.slab_address(slab) + (word * 64 + at) * size);
-      if (object->refcount == view.inner_edges(first + at)) {
-        roots &= ~Range::bit_of(at);
-      } else {
+      if (object->refcount > view.inner_edges(first + at)) {
         roots |= Range::bit_of(at);
+      } else {
+        roots &= ~Range::bit_of(at);
       }
     }
     any |= roots;
@@ -245,17 +247,17 @@ inline void Cycle::forget_counts(size_t first_number) {
 
 void Cycle::look_at_large() {
   LargeRegistry &registry = heap_.large();
-  for (Large *large = registry.first(LargeRegistry::kOldList);
-       large != registry.end(LargeRegistry::kOldList);) {
-    Large *const next = large->next;
+  for (Large *large; (large = registry.first(LargeRegistry::kOldList)) !=
+                     registry.end(LargeRegistry::kOldList);) {
     const loam_object *object = static_cast<loam_object *>(large->block());
     const uint32_t inner = large->inner_edges;
     large->inner_edges = 0;
-    if (!large->cycle_mark && !large->frozen && object->refcount != inner) {
+    if (!large->cycle_mark && !large->frozen && object->refcount > inner) {
       large->cycle_mark = true;
       registry.move(large, LargeRegistry::kGreyList);
+    } else {
+      registry.move(large, LargeRegistry::kSeenList);
     }
-    large = next;
   }
 }
 
@@ -481,11 +483,10 @@ void Cycle::clear_segment(size_t segment) {
 
 void Cycle::abandon() {
   if (phase_ == Phase::kIdle) return;
-  judge_.shares_counts = counting_ = false;
   array_ = nullptr;
   begin_clear();
   Range &range = heap_.range();
-  for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
+  for (size_t slab = 0; judge_.shares_counts && slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
     overflowed_ = true;
     for (size_t word = 0; word < kWordsPerStretch; ++word) {
@@ -496,6 +497,7 @@ void Cycle::abandon() {
        large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {
     large->inner_edges = 0;
   }
+  judge_.shares_counts = counting_ = false;
   clear(SIZE_MAX);
 }
 

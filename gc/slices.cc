@@ -88,7 +88,7 @@ void Collector::end_cycle() {
 // Its hints are dropped; what it condemned has been dealt with.
 void Collector::abandon_cycle() {
   if (!cycle_.running()) return;
-  LOAM_ASSERT(phase_ == Phase::kNone && judge_.condemned == 0);
+  LOAM_ASSERT(!incremental_);
   cycle_.abandon();
   end_cycle();
 }
@@ -108,6 +108,7 @@ size_t Collector::run_stretch(size_t budget) {
   const uint64_t start_ns = alloc::os_monotonic_ns();
   size_t used;
   Work work;
+  bool over = false;
   if (phase_ == Phase::kNone) {
     work = work_of(cycle_.phase());
     activity_ = Activity::kCollecting;
@@ -120,14 +121,11 @@ size_t Collector::run_stretch(size_t budget) {
       incremental_ = true;
       host_ran_ = false;
     }
+    over = !cycle_.running();
   } else {
     work = phase_ == Phase::kSweep ? Work::kSweep : Work::kFinalize;
     size_t left = budget;
-    const size_t condemned = judge_.condemned;
-    if (run_phases_in(&left)) {
-      incremental_ = false;
-      cycle_collected_ += condemned - acquitted_;
-    }
+    if (run_phases_in(&left)) close_set();
     used = budget - left;
     activity_ = Activity::kIdle;
     drain_swept();
@@ -136,13 +134,31 @@ size_t Collector::run_stretch(size_t budget) {
   const uint64_t duration_ns = alloc::os_monotonic_ns() - start_ns;
   cycle_ns_ += duration_ns;
   report_work(work, start_ns, duration_ns, used);
-  if (!cycle_.running() && phase_ == Phase::kNone) end_cycle();
+  if (over) end_cycle();
   return used;
 }
 
+// What the cycle condemned is freed.
+void Collector::close_set() {
+  incremental_ = false;
+  cycle_collected_ += doomed_;
+}
+
+// At the limit: frees what the cycle condemned, if no host code but dispose must run for it.
+bool Collector::relieve_condemned() {
+  if (!incremental_) return false;
+  const bool calls_out = frame_ != nullptr || types_.any_finalizer || weaks_.has_callbacks();
+  if (phase_ != Phase::kSweep && calls_out) return false;
+  size_t budget = SIZE_MAX;
+  if (run_phases_in(&budget)) close_set();
+  activity_ = Activity::kIdle;
+  has_deferred_ = has_deferred_ || weaks_.has_callbacks();
+  return true;
+}
+
 bool Collector::slice_due() const {
-  if (!cycle_.running() && !incremental_) return false;
-  return pacing_.slice != 0 || heap_.gross_bytes >= next_slice_bytes_;
+  if (pacing_.slice != 0) return true;
+  return (cycle_.running() || incremental_) && heap_.gross_bytes >= next_slice_bytes_;
 }
 
 // Works for what has been allocated since the last time. What is far behind is finished at once,

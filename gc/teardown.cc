@@ -74,7 +74,8 @@ void Collector::drain(size_t most) {
 
 // At the limit. What needs host code to die waits for the next safepoint.
 bool Collector::relieve_waiting() {
-  if (activity_ != Activity::kIdle || teardown_.nothing_waits()) return false;
+  if (activity_ != Activity::kIdle) return false;
+  if (!relieve_condemned() && teardown_.nothing_waits()) return false;
   teardown_.quiet = true;
   drain_all();
   teardown_.quiet = false;

@@ -35,8 +35,8 @@ alloc::HeapConfig heap_config_of(const loam_options &options) {
   torture.random_slots = hardship.random_slots;
   torture.move_realloc = hardship.move_realloc;
   torture.watch = hardship.fail_at != 0 || hardship.fail_one_in != 0 ||
-                  hardship.collect_every != 0 || hardship.slice != 0 || hardship.poison ||
-                  hardship.never_reuse || hardship.random_slots || hardship.move_realloc;
+                  hardship.collect_every != 0 || hardship.poison || hardship.never_reuse ||
+                  hardship.random_slots || hardship.move_realloc;
   return alloc::HeapConfig{options.range_size, options.heap_limit, options.debug, torture};
 }
 
