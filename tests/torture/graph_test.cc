@@ -42,6 +42,7 @@ struct Plan {
   std::size_t operations, live_target;
   bool finalizers;  // else nothing is ever resurrected, and more can be checked
   std::size_t collect_one_in;
+  bool safepoints = false;  // one after each operation
 };
 
 class World {
@@ -145,7 +146,10 @@ void World::register_layout(Kind kind) {
 // ── Operations ──
 
 std::string World::run() {
-  for (std::size_t i = 0; i < plan_.operations && failure_.empty(); ++i) step();
+  for (std::size_t i = 0; i < plan_.operations && failure_.empty(); ++i) {
+    step();
+    if (plan_.safepoints) loam_safepoint(thread_);
+  }
   if (failure_.empty()) finish();
   return failure_;
 }
@@ -573,6 +577,28 @@ TEST_CASE("small random graphs agree with their shadow when the dead are freed f
   run_seeds(scaled(300), 1600001, {"cascade_budget=3,collect_at=safepoint", 1000, 60, true, 4});
   run_seeds(scaled(100), 1700001,
             {"debug=1,cascade_budget=1,torture=collect_every:7+random_slots:1", 200, 10, true, 2});
+}
+
+// A slice takes a few steps of one phase, so that the world changes between any two of them. Some
+// of these take blocks from the thread's lists, others one by one.
+TEST_CASE("small random graphs agree with their shadow when collected in slices") {
+  for (const char *slice :
+       {"torture=slice:1", "torture=slice:7", "torture=slice:200",
+        "young_threshold=64,torture=slice:40", "torture=slice:50+random_slots:1+poison:1",
+        "debug=1,torture=slice:30", "cascade_budget=2,torture=slice:60"}) {
+    run_seeds(scaled(50), 2000001, {slice, 600, 12, true, 8, true});
+    run_seeds(scaled(50), 2100001, {slice, 600, 40, false, 8, true});
+  }
+  run_seeds(scaled(20), 2200001, {"torture=slice:7+verify:1", 600, 12, true, 8, true});
+}
+
+TEST_CASE("random graphs of many slabs agree with their shadow when collected in slices") {
+  for (const char *slice :
+       {"young_threshold=500,torture=slice:1000", "young_threshold=300,torture=slice:200",
+        "young_threshold=64,cascade_budget=5,torture=slice:300"}) {
+    run_seeds(scaled(3), 2300001, {slice, 30000, 4000, false, 100});
+    run_seeds(scaled(3), 2400001, {slice, 30000, 4000, true, 100});
+  }
 }
 
 TEST_CASE("random graphs of many slabs agree with their shadow") {
