@@ -579,8 +579,6 @@ TEST_CASE("small random graphs agree with their shadow when the dead are freed f
             {"debug=1,cascade_budget=1,torture=collect_every:7+random_slots:1", 200, 10, true, 2});
 }
 
-// A slice takes a few steps of one phase, so that the world changes between any two of them. Some
-// of these take blocks from the thread's lists, others one by one.
 TEST_CASE("small random graphs agree with their shadow when collected in slices") {
   for (const char *slice :
        {"torture=slice:1", "torture=slice:7", "torture=slice:200",
@@ -593,12 +591,9 @@ TEST_CASE("small random graphs agree with their shadow when collected in slices"
 }
 
 TEST_CASE("random graphs of many slabs agree with their shadow when collected in slices") {
-  for (const char *slice :
-       {"young_threshold=500,torture=slice:1000", "young_threshold=300,torture=slice:200",
-        "young_threshold=64,cascade_budget=5,torture=slice:300"}) {
-    run_seeds(scaled(3), 2300001, {slice, 30000, 4000, false, 100});
-    run_seeds(scaled(3), 2400001, {slice, 30000, 4000, true, 100});
-  }
+  run_seeds(scaled(3), 2300001, {"torture=slice:1000", 30000, 4000, false, 100, true});
+  run_seeds(scaled(3), 2400001,
+            {"young_threshold=64,cascade_budget=5,torture=slice:300", 30000, 4000, true, 100});
 }
 
 TEST_CASE("random graphs of many slabs agree with their shadow") {

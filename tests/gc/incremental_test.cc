@@ -1,0 +1,86 @@
+// Collections in slices: what the host does between them, and what it may see of them.
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "../support/host.h"
+
+namespace {
+
+using namespace loam::test;
+
+// Counts the full collections that started and ended.
+struct Cycles {
+  unsigned starts = 0, ends = 0;
+  std::size_t collected = 0;
+  explicit Cycles(Host &host) {
+    host.on_event = [this](const loam_event &event) {
+      if (event.collection != LOAM_COLLECTION_FULL) return;
+      ++(event.kind == LOAM_EVENT_COLLECTION_START ? starts : ends);
+      if (event.kind != LOAM_EVENT_COLLECTION_START) collected += event.objects;
+    };
+  }
+};
+
+// A whole cycle, from its start on.
+void run_cycle(Host &host, const Cycles &cycles) {
+  for (unsigned starts = cycles.starts; cycles.starts == starts;) loam_safepoint(host.thread);
+  for (unsigned ends = cycles.ends; cycles.ends == ends;) loam_safepoint(host.thread);
+}
+
+}  // namespace
+
+TEST_CASE("a block counted in one life and young in the next is judged by its new references") {
+  for (unsigned after = 0; after < 60; ++after) {
+    Host host("torture=slice:8");
+    Cycles cycles(host);
+    Pair *holder = host.pair(), *old = host.pair();
+    host.set(holder->left, old);
+    host.drop(old);
+    run_cycle(host, cycles);
+    for (unsigned i = 0; i < after; ++i) loam_safepoint(host.thread);
+    host.set(holder->left, nullptr);  // its block is the next to be handed out
+    std::vector<Pair *> held;
+    for (unsigned i = 0; i < 200; ++i) held.push_back(host.pair());
+    loam_collect_young(host.thread);
+    for (Pair *pair : held) REQUIRE(loam_type_of(host.runtime, as_object(pair)) != nullptr);
+    for (Pair *pair : held) host.drop(pair);
+    host.drop(holder);
+  }
+}
+
+TEST_CASE("large garbage goes in a cycle though other large objects are live") {
+  Host host("torture=slice:50");
+  Cycles cycles(host);
+  Sized *live = host.sized(100);
+  Sized *loops[10];
+  for (Sized *&loop : loops) {
+    loop = host.sized(100);
+    host.set(loop->refs[0], loop);
+  }
+  run_cycle(host, cycles);  // all are old now
+  for (Sized *loop : loops) host.drop(loop);
+  run_cycle(host, cycles);
+  CHECK(cycles.collected == 10);
+  host.drop(live);
+}
+
+TEST_CASE("a cycle ends once, though a finalizer between its slices collects") {
+  Host host("torture=slice:20");
+  Cycles cycles(host);
+  host.on_finalize = [&host](Pair *) {
+    loam_collect(host.thread);
+    host.leak_ring(3);
+  };
+  for (int i = 0; i < 40; ++i) {
+    Pair *pair = host.finalized_pair();
+    host.set(pair->left, pair);
+    Pair *other = host.finalized_pair();
+    for (int at = 0; at < i; ++at) loam_safepoint(host.thread);
+    host.drop(pair);
+    host.drop(other);
+    run_cycle(host, cycles);
+    CHECK(cycles.ends <= cycles.starts);
+    CHECK(cycles.starts <= cycles.ends + 1);
+  }
+}

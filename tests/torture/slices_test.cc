@@ -1,0 +1,165 @@
+// Every directed graph of up to three nodes, collected in slices, with every small mutation of what
+// is live between any two slices. Whatever happens in between, nothing live is condemned, and what
+// was garbage at the start of the cycle is gone at its end.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+
+#include "../support/host.h"
+
+namespace {
+
+using namespace loam::test;
+
+constexpr unsigned kNodes = 3;
+
+struct Vertex {
+  loam_object base;
+  std::uint64_t index;
+  loam_object *refs[kNodes + 1];  // one more than a graph uses
+};
+
+unsigned disposed;  // a bit for each
+
+void dispose_vertex(loam_thread *, loam_object *self) {
+  disposed |= 1u << reinterpret_cast<Vertex *>(self)->index;
+}
+
+// kNothing; a reference is taken into a variable, into an object born meanwhile, or into another
+// live object, and no count is touched; a reference is dropped.
+enum Mutation : unsigned { kNothing, kToVariable, kToNewborn, kToOther, kDropped, kMutations };
+
+class World {
+ public:
+  explicit World(const char *options) : host_(options) {
+    static constexpr std::uint16_t kOffsets[] = {16, 24, 32, 40};
+    static_assert(offsetof(Vertex, refs) == 16, "kOffsets name the elements of refs");
+    loam_type_spec spec = spec_of("vertex", sizeof(Vertex));
+    spec.ref_offsets = kOffsets;
+    spec.ref_count = kNodes + 1;
+    spec.dispose = dispose_vertex;
+    type_ = host_.register_type(spec);
+    host_.on_event = [this](const loam_event &event) {
+      if (event.collection != LOAM_COLLECTION_FULL) return;
+      (event.kind == LOAM_EVENT_COLLECTION_START ? starts_ : ends_) += 1;
+    };
+  }
+
+  // Returns the slices that the cycle took; 0: something went wrong.
+  unsigned run(unsigned edges, unsigned roots, Mutation mutation, unsigned after) {
+    build(edges);
+    for (unsigned i = 0; i < kNodes; ++i) {
+      if ((roots >> i & 1) == 0) host_.drop(vertices_[i]);
+    }
+    const unsigned live = reached(edges, roots), garbage = ((1u << kNodes) - 1) & ~live;
+    for (unsigned starts = starts_; starts_ == starts;) loam_safepoint(host_.thread);
+    const unsigned ends = ends_;
+    unsigned slices = 0, kept = live;
+    do {
+      if (slices++ == after) kept = mutate(edges, roots, live, mutation);
+      loam_safepoint(host_.thread);
+    } while (ends_ == ends);
+    const bool right = (disposed & garbage) == garbage && (disposed & kept) == 0;
+    for (unsigned i = 0; i < kNodes; ++i) {
+      if ((roots >> i & 1) != 0) host_.drop(vertices_[i]);
+    }
+    host_.set(variable_, nullptr);
+    loam_collect(host_.thread);
+    const bool clean = host_.bytes() == 0 && (disposed & 7) == 7;
+    return right && clean ? slices : 0;
+  }
+
+  bool verify() { return host_.verify(); }
+
+ private:
+  static bool edge(unsigned edges, unsigned from, unsigned to) {
+    return (edges >> (from * kNodes + to) & 1) != 0;
+  }
+  static unsigned reached(unsigned edges, unsigned seen) {
+    for (unsigned round = 0; round < kNodes; ++round) {
+      for (unsigned bit = 0; bit < kNodes * kNodes; ++bit) {
+        if ((edges >> bit & 1) != 0 && (seen >> bit / kNodes & 1) != 0) seen |= 1u << bit % kNodes;
+      }
+    }
+    return seen;
+  }
+
+  void build(unsigned edges) {
+    for (unsigned i = 0; i < kNodes; ++i) {
+      vertices_[i] = host_.make<Vertex>(type_);
+      vertices_[i]->index = i;
+    }
+    for (unsigned from = 0; from < kNodes; ++from) {
+      for (unsigned to = 0; to < kNodes; ++to) {
+        if (edge(edges, from, to)) host_.set(vertices_[from]->refs[to], vertices_[to]);
+      }
+    }
+    disposed = 0;
+  }
+
+  // The last edge between live nodes is moved or dropped; returns what must still be alive.
+  unsigned mutate(unsigned edges, unsigned roots, unsigned live, Mutation mutation) {
+    unsigned bit = kNodes * kNodes;
+    while (bit-- > 0) {
+      if ((edges >> bit & 1) != 0 && (live >> bit / kNodes & 1) != 0) break;
+    }
+    if (bit >= kNodes * kNodes || mutation == kNothing) return live;
+    loam_object *&field = vertices_[bit / kNodes]->refs[bit % kNodes];
+    if (mutation == kDropped) {
+      host_.set(field, nullptr);
+      return reached(edges & ~(1u << bit), roots);
+    }
+    Vertex *other = nullptr;
+    if (mutation == kToNewborn) {
+      other = host_.make<Vertex>(type_);
+      other->index = kNodes;
+      variable_ = as_object(other);
+    }
+    for (unsigned i = 0; mutation == kToOther && i < kNodes; ++i) {
+      if ((roots >> i & 1) != 0) other = vertices_[i];
+    }
+    (other != nullptr ? other->refs[kNodes] : variable_) = field;
+    field = nullptr;
+    return live;
+  }
+
+  Host host_;
+  loam_type *type_ = nullptr;
+  Vertex *vertices_[kNodes] = {};
+  loam_object *variable_ = nullptr;
+  unsigned starts_ = 0, ends_ = 0;
+};
+
+void check_all(const char *options, unsigned stride) {
+  World world(options);
+  unsigned turn = 0;
+  for (unsigned edges = 0; edges < 1u << (kNodes * kNodes); ++edges) {
+    for (unsigned roots = 0; roots < 1u << kNodes; ++roots) {
+      for (unsigned mutation = 0; mutation < kMutations; ++mutation) {
+        unsigned slices = 1;
+        for (unsigned after = 0; after < slices; ++after) {
+          if (turn++ % stride != 0) continue;
+          CAPTURE(edges);
+          CAPTURE(roots);
+          CAPTURE(mutation);
+          CAPTURE(after);
+          const unsigned took = world.run(edges, roots, static_cast<Mutation>(mutation), after);
+          REQUIRE(took != 0);
+          slices = took;
+          if (mutation == kNothing) break;
+        }
+      }
+    }
+  }
+  CHECK(world.verify());
+}
+
+unsigned every(unsigned stride) { return scaled(100) < 100 ? 97 * stride : stride; }
+
+}  // namespace
+
+TEST_CASE("no mutation between two slices hides a live object, or keeps what was garbage") {
+  check_all("torture=slice:40", every(1));
+  check_all("torture=slice:9", every(7));
+  check_all("debug=1,torture=slice:20", every(29));
+}
