@@ -51,7 +51,7 @@ void loam_free_slow(loam_thread *thread, void *block) {
   rt::runtime_of(thread).heap.free_raw(thread, block);
 }
 
-void loam_free_sized(loam_thread *thread, void *pointer, size_t size) {
+void loam_free_sized_slow(loam_thread *thread, void *pointer, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
   if (runtime.options.debug && pointer != nullptr) {
     runtime.heap.check_raw(pointer, "loam_free_sized");
@@ -59,7 +59,7 @@ void loam_free_sized(loam_thread *thread, void *pointer, size_t size) {
       runtime.report.fatal("loam_free_sized: block %p is smaller than %zu bytes", pointer, size);
     }
   }
-  loam_free(thread, pointer);
+  runtime.heap.free_raw(thread, pointer);
 }
 
 size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {

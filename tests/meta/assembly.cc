@@ -25,6 +25,7 @@ void *hot_new(loam_thread *t, const loam_type *type) { return loam_new(t, type);
 void *hot_malloc_constant(loam_thread *t) { return loam_malloc(t, 48); }
 void *hot_malloc_variable(loam_thread *t, size_t size) { return loam_malloc(t, size); }
 void hot_free(loam_thread *t, void *block) { loam_free(t, block); }
+void hot_free_sized(loam_thread *t, void *block) { loam_free_sized(t, block, 48); }
 void hot_incref(loam_thread *t, loam_object *object) { loam_incref(t, object); }
 void hot_decref(loam_thread *t, loam_object *object) { loam_decref(t, object); }
 void hot_safepoint(loam_thread *t) { loam_safepoint(t); }
@@ -168,6 +169,7 @@ void check_hot_calls(const std::string &compiler, const std::string &name) {
     check_hit_path(assembly, "hot_malloc_constant", {"loam_malloc_slow"});
     check_hit_path(assembly, "hot_malloc_variable", {"loam_malloc_slow"});
     check_hit_path(assembly, "hot_free", {"loam_free_slow"});
+    check_hit_path(assembly, "hot_free_sized", {"loam_free_sized_slow"});
     check_hit_path(assembly, "hot_incref", {});
     check_hit_path(assembly, "hot_decref", {"loam_decref_slow"});
     check_hit_path(assembly, "hot_safepoint", {"loam_safepoint_slow"});

@@ -30,6 +30,7 @@ LOAM_API void *loam_new_slow(loam_thread *thread, const loam_type *type);
 LOAM_API void loam_decref_slow(loam_thread *thread, loam_object *object);
 LOAM_API void *loam_malloc_slow(loam_thread *thread, size_t size);
 LOAM_API void loam_free_slow(loam_thread *thread, void *block);
+LOAM_API void loam_free_sized_slow(loam_thread *thread, void *block, size_t size);
 LOAM_API void loam_safepoint_slow(loam_thread *thread);
 
 #ifndef LOAM_NO_INLINE
@@ -79,7 +80,8 @@ LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
   return loam_malloc_slow(thread, size);
 }
 
-LOAM_HOT void loam_free(loam_thread *thread, void *pointer) {
+/* The common part of both frees: true when the block now waits on its list. */
+static inline bool loam_push_freed(loam_thread *thread, void *pointer) {
   size_t offset = (uintptr_t)pointer - thread->range_base;
   if (LOAM_LIKELY(offset < thread->range_bytes)) {
     uint32_t pool = thread->slab_pools[offset >> LOAM_SLAB_SHIFT];
@@ -90,10 +92,18 @@ LOAM_HOT void loam_free(loam_thread *thread, void *pointer) {
       loam_block *block = (loam_block *)pointer;
       block->next = *head;
       *head = block;
-      return;
+      return true;
     }
   }
-  loam_free_slow(thread, pointer);
+  return false;
+}
+
+LOAM_HOT void loam_free(loam_thread *thread, void *pointer) {
+  if (!LOAM_LIKELY(loam_push_freed(thread, pointer))) loam_free_slow(thread, pointer);
+}
+
+LOAM_HOT void loam_free_sized(loam_thread *thread, void *pointer, size_t size) {
+  if (!LOAM_LIKELY(loam_push_freed(thread, pointer))) loam_free_sized_slow(thread, pointer, size);
 }
 
 LOAM_HOT void loam_safepoint(loam_thread *thread) {

@@ -147,6 +147,7 @@ LOAM_API void loam_incref(loam_thread *thread, loam_object *object);
 LOAM_API void loam_decref(loam_thread *thread, loam_object *object);
 LOAM_API void *loam_malloc(loam_thread *thread, size_t size);
 LOAM_API void loam_free(loam_thread *thread, void *pointer);
+LOAM_API void loam_free_sized(loam_thread *thread, void *pointer, size_t size);
 LOAM_API void loam_safepoint(loam_thread *thread);
 #endif
 
@@ -243,9 +244,9 @@ LOAM_API void *loam_calloc(loam_thread *thread, size_t n, size_t size);
  * Errors: NULL, and the old block is untouched. Threads, May collect: as loam_malloc. */
 LOAM_API void *loam_realloc(loam_thread *thread, void *pointer, size_t size);
 
-/* loam_free with the size that was asked for, or any up to loam_usable_size. Ownership, Errors,
+/* void loam_free_sized(loam_thread *thread, void *pointer, size_t size); loam_free with the size
+ * that was asked for, or any up to loam_usable_size; debug mode checks it. Ownership, Errors,
  * Threads, May collect: as loam_free. */
-LOAM_API void loam_free_sized(loam_thread *thread, void *pointer, size_t size);
 
 /* Bytes that may be used behind a pointer from loam_malloc (in debug mode exactly what was asked
  * for; NULL: 0), and what a request would be rounded up to. Ownership: none moves. Errors: none.
