@@ -262,7 +262,7 @@ TEST_CASE("what waits on the thread's lists is bounded, whatever was freed") {
   const auto bound = [&host] {
     return std::max(std::size_t{256} << 10, host.stats().bytes_in_use / 100);
   };
-  for (std::size_t size : {16, 48, 104, 256}) {
+  for (std::size_t size : {std::size_t{16}, std::size_t{48}, std::size_t{104}, std::size_t{256}}) {
     CAPTURE(size);
     std::vector<void *> blocks = blocks_of(host, scaled(100000), size);
     bool bounded = true;
