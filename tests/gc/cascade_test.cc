@@ -12,6 +12,8 @@ namespace {
 
 using namespace loam::test;
 
+constexpr std::size_t kBudgets[] = {1, 7, 1000};
+
 // n objects linked by their first field, the newest first; the test holds the newest.
 template <class Make>
 Pair *chain(Host &host, std::size_t n, Make make) {
@@ -56,7 +58,7 @@ std::string options(std::size_t budget, const char *more = "") {
 
 TEST_CASE("a decref and each safepoint free as many objects as the budget says") {
   constexpr std::size_t kObjects = 4095;
-  for (std::size_t budget : {1, 7, 1000}) {
+  for (const std::size_t budget : kBudgets) {
     CAPTURE(budget);
     for (bool deep : {true, false}) {
       Host host(options(budget).c_str());
@@ -319,7 +321,7 @@ TEST_CASE("what waits survives freezing, trimming and watched modes") {
 }
 
 TEST_CASE("wide and large objects wait like others") {
-  for (std::size_t budget : {1, 7, 1000}) {
+  for (const std::size_t budget : kBudgets) {
     CAPTURE(budget);
     Host host(options(budget).c_str());
     constexpr std::size_t kWide = 5000;

@@ -120,6 +120,15 @@ inline loam_type_spec spec_of_kind(Kind kind) {
   return spec;
 }
 
+// What a world does.
+struct Plan {
+  const char *options;
+  std::size_t operations, live_target;
+  bool finalizers;  // else nothing is ever resurrected, and more can be checked
+  std::size_t collect_one_in;
+  bool safepoints = false;  // one after each operation
+};
+
 }  // namespace loam::test::graph
 
 #endif  // LOAM_TESTS_TORTURE_GRAPH_LAYOUTS_H

@@ -37,14 +37,6 @@ struct WeakRecord {
   unsigned calls = 0;
 };
 
-struct Plan {
-  const char *options;
-  std::size_t operations, live_target;
-  bool finalizers;  // else nothing is ever resurrected, and more can be checked
-  std::size_t collect_one_in;
-  bool safepoints = false;  // one after each operation
-};
-
 class World {
  public:
   World(std::uint64_t seed, const Plan &plan);
