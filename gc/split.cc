@@ -80,7 +80,8 @@ size_t Cycle::walk(loam_object *first) {
   int64_t deficit = 0;
   Judge::EdgeTally tally;
   const auto visit = [&](loam_object *target) {
-    // One that was too many is in no batch: its edge is not counted, and the deficit never 0.
+    // An edge out of the batch, to one that was too many, does not count: whether the batch is
+    // garbage depends on the references into it alone [G-8].
     if (!join(view, target, &count)) return;
     Judge::count_edge<Judge::Scope::kSuspects>(view, target, tally);
     --deficit;
