@@ -39,12 +39,12 @@ inline void Judge::each_member_word_of(size_t slab, Visit &&visit) {
   const alloc::Range &range = heap_.range();
   const uint64_t *words = range.words(ScopeTable<kScope>::kBitmap, slab);
   const uint64_t *allocated = range.words(alloc::kAllocated, slab);
-  const uint64_t *frozen = range.words(alloc::kFrozen, slab);
+  const uint64_t *set_aside = range.words(alloc::kFrozen, slab);
   const bool any_frozen = ScopeTable<kScope>::kOld && frozen != 0;
   const size_t count = (range.slabs[slab].block_count + 63) / 64;
   for (size_t word = 0; word < count; ++word) {
     uint64_t bits = allocated[word] & (kScope == Scope::kSuspects ? ~words[word] : words[word]);
-    if (any_frozen) bits &= ~frozen[word];
+    if (any_frozen) bits &= ~set_aside[word];
     if (bits != 0) visit(slab, word, bits);
   }
 }
