@@ -25,9 +25,7 @@ const char *Heap::fault_of(const void *block, bool is_object) const {
     kind = slab.kind;
     if (kind == Kind::kNone) return kFreed;
     const size_t number = range_.block_number(block);
-    const char *start = range_.slab_address(number / kBlocksPerStretch) +
-                        number % kBlocksPerStretch * slab.block_size;
-    if (start != block) return "points into a block, not to its start";
+    if (range_.block_address(number) != block) return "points into a block, not to its start";
     if (!range_.test(kAllocated, number)) return kFreed;
     // Never handed out again, but free: its bit stays.
     if (torture_.plan.never_reuse && guard_untouched(block, slab.block_size)) return kFreed;

@@ -1,7 +1,5 @@
 #include "allocator/range.h"
 
-#include <cstring>
-
 #include "allocator/os_memory.h"
 
 namespace loam::alloc {
@@ -153,17 +151,18 @@ void Range::discard_counts(size_t segment) {
 }
 
 void Range::clear_hints(size_t slab) {
-  const size_t first = slab * kBlocksPerStretch;
   std::memset(words(kCycleMark, slab), 0, kBitmapBytesPerSlab);
   std::memset(words(kCycleGrey, slab), 0, kBitmapBytesPerSlab);
-  uint8_t *const end = counts + first + kBlocksPerStretch;
-  for (uint8_t *at = counts + first; at != end; ++at) {
+  clear_counts(slab * kBlocksPerStretch, kBlocksPerStretch, true);
+}
+
+void Range::clear_overflow(size_t first_number, size_t count) {
+  uint8_t *const end = counts + first_number + count;
+  for (uint8_t *at = counts + first_number; at != end; ++at) {
     at = static_cast<uint8_t *>(std::memchr(at, UINT8_MAX, static_cast<size_t>(end - at)));
     if (at == nullptr) break;
     overflow_counts[at - counts] = 0;
   }
-  std::memset(counts + first, 0, kBlocksPerStretch);
-  std::memset(refcounts + first, 0, kBlocksPerStretch);
 }
 
 }  // namespace loam::alloc

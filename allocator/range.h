@@ -17,7 +17,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
+#include "allocator/base/check.h"
 #include "allocator/slab.h"
 
 namespace loam::alloc {
@@ -54,9 +56,11 @@ class Range {
   void discard_counts(size_t segment);  // of a committed one
   // Zeroes what the incremental cycle noted about the blocks of a slab.
   void clear_hints(size_t slab);
-  void clear_count(size_t number) {
-    if (counts[number] == UINT8_MAX) overflow_counts[number] = 0;
-    counts[number] = refcounts[number] = 0;
+  // Zeroes the counts of `count` blocks; overflowed: some byte of them may be full.
+  void clear_counts(size_t first_number, size_t count, bool overflowed) {
+    if (LOAM_RARELY(overflowed)) clear_overflow(first_number, count);
+    std::memset(counts + first_number, 0, count);
+    std::memset(refcounts + first_number, 0, count);
   }
 
   bool contains(const void *address) const { return offset(address) < bytes_; }
@@ -65,6 +69,16 @@ class Range {
     const size_t at = offset(address);
     const size_t slab = at >> kSlabShift;
     return slab * kBlocksPerStretch + block_index(at & (kSlabBytes - 1), reciprocals[slab]);
+  }
+  // Of a slab that has a pool.
+  char *block_address(size_t number) const {
+    const size_t slab = number / kBlocksPerStretch;
+    return slab_address(slab) + number % kBlocksPerStretch * slabs[slab].block_size;
+  }
+  // Whether a block starts there, and is in use or on a thread's list; the slab has a pool.
+  bool is_handed_out(const void *block) const {
+    const size_t number = block_number(block);
+    return block_address(number) == block && test(kAllocated, number);
   }
   char *slab_address(size_t slab) const {
     return reinterpret_cast<char *>(base_) + (slab << kSlabShift);
@@ -104,6 +118,7 @@ class Range {
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }
   bool try_reserve(size_t bytes);
+  void clear_overflow(size_t first_number, size_t count);
 
   uintptr_t base_ = 0;
   size_t bytes_ = 0;

@@ -45,9 +45,7 @@ void Cycle::start() {
   hints.visit = [](loam_visitor *self, loam_object *object) {
     Cycle &cycle = *static_cast<Hints *>(self)->cycle;
     const Suspects view(cycle.judge_);
-    size_t depth = 0;
-    cycle.blacken(view, object, cycle.stack_, &depth);
-    if (depth != 0) cycle.make_grey(object);
+    if (cycle.blacken(view, object)) cycle.make_grey(object);
   };
   if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
 }
@@ -228,21 +226,10 @@ size_t Cycle::look_at_slab(size_t slab) {
     any |= roots;
     range.words(alloc::kCycleMark, slab)[word] |= roots;
     range.words(alloc::kCycleGrey, slab)[word] |= roots;
-    forget_counts(first);
+    heap_.range().clear_counts(first, 64, overflowed_);
   }
   if (any != 0) heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, slab);
   return used;
-}
-
-inline void Cycle::forget_counts(size_t first_number) {
-  const Range &range = heap_.range();
-  if (LOAM_RARELY(overflowed_)) {
-    for (size_t number = first_number; number < first_number + 64; ++number) {
-      if (range.counts[number] == kCountContinues) range.overflow_counts[number] = 0;
-    }
-  }
-  std::memset(range.counts + first_number, 0, 64);
-  std::memset(range.refcounts + first_number, 0, 64);
 }
 
 void Cycle::look_at_large() {
@@ -263,19 +250,19 @@ void Cycle::look_at_large() {
 
 // -- MARK.
 
-// Marks a suspect, and puts it on the stack, or into the bitmap of those that wait.
-inline void Cycle::blacken(const Suspects &view, loam_object *target, loam_object **stack,
-                           size_t *depth) {
+// Marks a suspect; true when it is a small one that is to be followed.
+inline bool Cycle::blacken(const Suspects &view, loam_object *target) {
   if (LOAM_EXPECT(view.in_range(target))) {
     const size_t number = view.member_number(target);
-    if (number == kNoNumber) return;
+    if (number == kNoNumber) return false;
     heap_.range().bitmaps[alloc::kCycleMark][number >> 6] |= Range::bit_of(number);
-    if (LOAM_RARELY(*depth == kStack)) return make_grey(target);
-    stack[(*depth)++] = target;
-  } else if (Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target)) {
+    return true;
+  }
+  if (Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target)) {
     large->cycle_mark = true;
     heap_.large().move(large, LargeRegistry::kGreyList);
   }
+  return false;
 }
 
 LOAM_NOINLINE void Cycle::make_grey(loam_object *object) {
@@ -292,7 +279,9 @@ size_t Cycle::mark(size_t budget) {
   loam_object *queue[kAhead];
   size_t head = 0, tail = 0, depth = 0, used = 0;
   const auto visit = [this, &view, &depth](loam_object *target) {
-    blacken(view, target, stack_, &depth);
+    if (!blacken(view, target)) return;
+    if (LOAM_RARELY(depth == kStack)) return make_grey(target);
+    stack_[depth++] = target;
   };
   while (used < budget) {
     if (LOAM_RARELY(array_ != nullptr)) {
@@ -360,10 +349,7 @@ size_t Cycle::mark_large() {
   const Type &type = types_.of(object);
   const Suspects view(judge_);
   const auto visit = [this, &view](loam_object *target) {
-    size_t depth = 0;
-    loam_object *found;
-    blacken(view, target, &found, &depth);
-    if (depth != 0) make_grey(found);
+    if (blacken(view, target)) make_grey(target);
   };
   if (large->scanned == 0) visit_fields(type, object, visit);
   if (is_long_array(type, object)) {
@@ -384,17 +370,9 @@ size_t Cycle::mark_large() {
 // good a hint.
 bool Cycle::array_is_intact() const {
   const Range &range = heap_.range();
-  const size_t slab = range.slab_index(array_);
-  if (range.tracked[slab] == 0) return false;
-  const size_t number = range.block_number(array_);
-  const size_t at = number - slab * kBlocksPerStretch;
-  const Slab &entry = range.slabs[slab];
-  if (at >= entry.block_count || !range.test(alloc::kAllocated, number) ||
-      range.slab_address(slab) + at * entry.block_size != reinterpret_cast<char *>(array_)) {
-    return false;
-  }
+  if (range.tracked[range.slab_index(array_)] == 0 || !range.is_handed_out(array_)) return false;
   return array_->tag != 0 && types_.of(array_).items_offset != 0 &&
-         (!counting_ || !range.test(alloc::kCycleMark, number));
+         (!counting_ || !range.test(alloc::kCycleMark, range.block_number(array_)));
 }
 
 // Takes up an object that count() passed over; false when there is none left.
@@ -417,12 +395,9 @@ size_t Cycle::scan_array() {
   const bool more = visit_items(types_.of(array_), array_, array_items_, [&](loam_object *target) {
     if (counting_) {
       Judge::count_edge<Judge::Scope::kSuspects>(view, target, tally);
-      return;
+    } else if (blacken(view, target)) {
+      make_grey(target);
     }
-    size_t depth = 0;
-    loam_object *found;
-    blacken(view, target, &found, &depth);
-    if (depth != 0) make_grey(found);
   });
   overflowed_ |= tally.overflowed;
   array_items_ += kItemsAtOnce;
@@ -488,10 +463,7 @@ void Cycle::abandon() {
   Range &range = heap_.range();
   for (size_t slab = 0; judge_.shares_counts && slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
-    overflowed_ = true;
-    for (size_t word = 0; word < kWordsPerStretch; ++word) {
-      forget_counts(slab * kBlocksPerStretch + word * 64);
-    }
+    range.clear_counts(slab * kBlocksPerStretch, kBlocksPerStretch, true);
   }
   for (Large *large = heap_.large().first(LargeRegistry::kOldList);
        large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {

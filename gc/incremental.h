@@ -68,11 +68,10 @@ class Cycle {
   size_t look(size_t budget);
   size_t look_at_slab(size_t slab);
   void look_at_large();
-  void forget_counts(size_t first_number);
 
   // MARK
   size_t mark(size_t budget);
-  void blacken(const Suspects &view, loam_object *target, loam_object **stack, size_t *depth);
+  bool blacken(const Suspects &view, loam_object *target);
   void make_grey(loam_object *object);
   size_t load_grey();
   size_t mark_large();

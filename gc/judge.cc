@@ -12,8 +12,6 @@
 // [G-8] Whatever the set is, no reference from outside it leads to what is condemned.
 #include "gc/judge.h"
 
-#include <cstring>
-
 #include "allocator/base/check.h"
 #include "gc/edges.h"
 #include "gc/scope.h"
@@ -50,7 +48,7 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
   EdgeTally tally;
   const size_t size = heap_.range().slabs[slab].block_size;
   char *const base = heap_.range().slab_address(slab) + word * 64 * size;
-  uint8_t *const refcounts = view.refcounts + slab * kBlocksPerStretch + word * 64;
+  const size_t first = slab * kBlocksPerStretch + word * 64;
   do {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
     bits &= bits - 1;
@@ -58,7 +56,7 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
     if (!is_member<kScope>(object)) continue;
     const uint32_t refcount = object->refcount;
     const Type &type = view.type_of(object);
-    refcounts[at] = refcount < kManyReferences ? static_cast<uint8_t>(refcount) : kManyReferences;
+    view.note_refcount(first + at, refcount);
     visit_fields(type, object,
                  [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
     if (LOAM_RARELY(type.has_rest)) tally |= count_rest<kScope>(object);
@@ -336,17 +334,11 @@ inline void Judge::clear_counts(size_t first_number, uint64_t bits) {
   Range &range = heap_.range();
   if (LOAM_RARELY(shares_counts)) {
     for (; bits != 0; bits &= bits - 1) {
-      range.clear_count(first_number + static_cast<size_t>(__builtin_ctzll(bits)));
+      range.clear_counts(first_number + static_cast<size_t>(__builtin_ctzll(bits)), 1, true);
     }
     return;
   }
-  if (LOAM_RARELY(edge_tally_.overflowed)) {
-    for (size_t number = first_number; number < first_number + 64; ++number) {
-      if (range.counts[number] == kCountContinues) range.overflow_counts[number] = 0;
-    }
-  }
-  std::memset(range.counts + first_number, 0, 64);
-  std::memset(range.refcounts + first_number, 0, 64);
+  range.clear_counts(first_number, 64, edge_tally_.overflowed);
 }
 
 // Condemned, or, judging the condemned, acquitted because a finalizer made them reachable again.

@@ -63,12 +63,6 @@ struct Judge::Reach {
     }
   }
 
-  void note_refcount(size_t number, const loam_object *object) {
-    const uint32_t refcount = object->refcount;
-    view.refcounts[number] =
-        refcount < kManyReferences ? static_cast<uint8_t>(refcount) : kManyReferences;
-  }
-
   void scan_word(size_t slab, size_t word, uint64_t bits);
   void scan_stack();
 };
@@ -100,7 +94,7 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
     loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
     if (!is_member<Scope::kAll>(object)) continue;
     cursor = first + at;
-    note_refcount(cursor, object);
+    view.note_refcount(cursor, object->refcount);
     scan(object);
   }
   cursor = first + 63;
@@ -125,7 +119,9 @@ inline void Judge::Reach::scan_stack() {
     }
     loam_object *object = queue[head++ % kAhead];
     if (!is_member<Scope::kAll>(object)) continue;
-    if (LOAM_EXPECT(view.in_range(object))) note_refcount(view.number_of(object), object);
+    if (LOAM_EXPECT(view.in_range(object))) {
+      view.note_refcount(view.number_of(object), object->refcount);
+    }
     scan(object);
   }
 }
@@ -145,17 +141,8 @@ bool Judge::recall_roots(const View<Scope::kAll> &view) {
 
 // Whether there still is an object where one was: the block may be another by now, or none.
 bool Judge::is_remembered(const View<Scope::kAll> &view, const loam_object *object) const {
-  const Range &range = heap_.range();
-  const size_t number = view.member_number(object);
-  if (number == kNoNumber) return false;
-  const size_t slab = range.slab_index(object);
-  const size_t at = number - slab * kBlocksPerStretch;
-  if (at >= range.slabs[slab].block_count) return false;
-  if (range.slab_address(slab) + at * range.slabs[slab].block_size !=
-      reinterpret_cast<const char *>(object)) {
-    return false;
-  }
-  return range.test(alloc::kAllocated, number) && is_member<Scope::kAll>(object);
+  return view.member_number(object) != kNoNumber && heap_.range().is_handed_out(object) &&
+         is_member<Scope::kAll>(object);
 }
 
 // Counts the edges of all that the remembered roots reach, and marks it.

@@ -39,6 +39,10 @@ struct Tables {
     return slab * alloc::kBlocksPerStretch +
            alloc::block_index(offset & (alloc::kSlabBytes - 1), reciprocal);
   }
+  void note_refcount(size_t number, uint32_t refcount) const {
+    refcounts[number] =
+        refcount < kManyReferences ? static_cast<uint8_t>(refcount) : kManyReferences;
+  }
   // Counts an edge to the block; true when the byte is full.
   bool count(size_t number) const {
     const uint8_t before = counts[number];
