@@ -225,6 +225,18 @@ size_t Heap::unlist_slab(SlabList &list, SlabLink Slab::*link) {
   return slab;
 }
 
+bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_t *out_number) {
+  for (size_t slab; (slab = first_listed(list)) != kNoSlab; unlist_slab(list, link)) {
+    const Slab &entry = range_.slabs[slab];
+    const size_t blocks = entry.kind != Kind::kNone ? entry.block_count : 0;
+    for (size_t at = 0; at < blocks; at += 64) {
+      *out_number = slab * kBlocksPerStretch + at;
+      if (range_.bitmaps[bitmap][*out_number / 64] != 0) return true;
+    }
+  }
+  return false;
+}
+
 // -- The thread's lists in bulk.
 
 // Room for what may still be freed before the lists, which hold `cached` bytes, are looked at.

@@ -132,6 +132,9 @@ class Heap {
   SlabList young, pending, deferred, grey, condemned, emergency, cycle_grey, suspects;
   void list_slab(SlabList &list, SlabLink Slab::*link, size_t slab);
   size_t unlist_slab(SlabList &list, SlabLink Slab::*link);  // kNoSlab when the list is empty
+  // The first word with bits set of a table over a listed slab, by the number of its first block;
+  // slabs without any leave the list. False: there is none.
+  bool first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_t *out_number);
   // for (size_t slab = first_listed(list); slab != kNoSlab; slab = next_listed(slab, link))
   static size_t first_listed(const SlabList &list) { return listed(list.first); }
   size_t next_listed(size_t slab, SlabLink Slab::*link) const {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "allocator/base/check.h"
+#include "gc/ahead.h"
 #include "gc/edges.h"
 #include "gc/scope.h"
 
@@ -271,13 +272,12 @@ LOAM_NOINLINE void Cycle::make_grey(loam_object *object) {
   heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, range.slab_index(object));
 }
 
-// Follows what is grey, prefetched as in Judge::mark_from. What is left goes back to the bitmap:
-// by the next slice the host may have freed it [G-12].
+// Follows what is grey. What is left goes back to the bitmap: by the next slice the host may have
+// freed it [G-12].
 size_t Cycle::mark(size_t budget) {
-  constexpr size_t kAhead = 16;
   const Suspects view(judge_);
-  loam_object *queue[kAhead];
-  size_t head = 0, tail = 0, depth = 0, used = 0;
+  Ahead ahead;
+  size_t depth = 0, used = 0;
   const auto visit = [this, &view, &depth](loam_object *target) {
     if (!blacken(view, target)) return;
     if (LOAM_RARELY(depth == kStack)) return make_grey(target);
@@ -288,18 +288,14 @@ size_t Cycle::mark(size_t budget) {
       used += scan_array();
       continue;
     }
-    while (depth != 0 && tail - head < kAhead) {
-      loam_object *next = stack_[--depth];
-      __builtin_prefetch(next);
-      queue[tail++ % kAhead] = next;
-    }
-    if (LOAM_RARELY(head == tail)) {
+    ahead.fill_from(stack_, &depth);
+    if (LOAM_RARELY(ahead.empty())) {
       used += mark_large();
       depth = load_grey();
       if (depth == 0 && !grey_exists()) break;
       continue;
     }
-    loam_object *object = queue[head++ % kAhead];
+    loam_object *object = ahead.take();
     const Type &type = view.type_of(object);
     ++used;
     visit_fields(type, object, visit);
@@ -311,7 +307,7 @@ size_t Cycle::mark(size_t budget) {
       visit_rest(type, object, visit);
     }
   }
-  while (head != tail) make_grey(queue[head++ % kAhead]);
+  while (!ahead.empty()) make_grey(ahead.take());
   while (depth != 0) make_grey(stack_[--depth]);
   return used;
 }
@@ -319,25 +315,21 @@ size_t Cycle::mark(size_t budget) {
 // Moves one word of the grey bitmap to the stack; returns how many objects.
 size_t Cycle::load_grey() {
   Range &range = heap_.range();
-  for (size_t slab; (slab = heap_.first_listed(heap_.cycle_grey)) != kNoSlab;) {
-    uint64_t *words = range.words(alloc::kCycleGrey, slab);
-    const Slab &entry = range.slabs[slab];
-    const size_t count = range.tracked[slab] != 0 ? (entry.block_count + 63) / 64 : 0;
-    for (size_t word = 0; word < count; ++word) {
-      uint64_t bits = words[word] & range.words(alloc::kAllocated, slab)[word];
-      words[word] = 0;
-      size_t depth = 0;
-      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-      for (; bits != 0; bits &= bits - 1) {
-        loam_object *object = reinterpret_cast<loam_object *>(
-            base + static_cast<size_t>(__builtin_ctzll(bits)) * entry.block_size);
-        if (object->tag != 0) stack_[depth++] = object;
-      }
-      if (depth != 0) return depth;
+  size_t number, depth = 0;
+  while (depth == 0 &&
+         heap_.first_bits(heap_.cycle_grey, &Slab::cycle_grey, alloc::kCycleGrey, &number)) {
+    uint64_t &word = range.bitmaps[alloc::kCycleGrey][number / 64];
+    uint64_t bits = word & range.bitmaps[alloc::kAllocated][number / 64];
+    word = 0;
+    char *const base = range.block_address(number);
+    const size_t size = range.slabs[number / kBlocksPerStretch].block_size;
+    for (; bits != 0; bits &= bits - 1) {
+      loam_object *object =
+          reinterpret_cast<loam_object *>(base + static_cast<size_t>(__builtin_ctzll(bits)) * size);
+      if (object->tag != 0) stack_[depth++] = object;
     }
-    heap_.unlist_slab(heap_.cycle_grey, &Slab::cycle_grey);
   }
-  return 0;
+  return depth;
 }
 
 // A grey large object, or a part of its array; returns the work done.

@@ -13,13 +13,13 @@
 #include "gc/judge.h"
 
 #include "allocator/base/check.h"
+#include "gc/ahead.h"
 #include "gc/edges.h"
 #include "gc/scope.h"
 
 namespace loam::gc {
 
 using alloc::kBlocksPerStretch;
-using alloc::kNoSlab;
 using alloc::Large;
 using alloc::Range;
 using alloc::Slab;
@@ -234,23 +234,17 @@ bool Judge::load_grey() {
     return true;
   }
   Range &range = heap_.range();
-  for (size_t slab; (slab = heap_.first_listed(heap_.grey)) != kNoSlab;) {
-    uint64_t *words = range.words(alloc::kGrey, slab);
-    const Slab &entry = range.slabs[slab];
-    for (size_t word = 0; word * 64 < entry.block_count; ++word) {
-      uint64_t bits = words[word];
-      if (bits == 0) continue;
-      words[word] = 0;
-      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-      for (; bits != 0; bits &= bits - 1) {
-        mark_stack_[mark_depth_++] = reinterpret_cast<loam_object *>(
-            base + static_cast<size_t>(__builtin_ctzll(bits)) * entry.block_size);
-      }
-      return true;
-    }
-    heap_.unlist_slab(heap_.grey, &Slab::grey);
+  size_t number;
+  if (!heap_.first_bits(heap_.grey, &Slab::grey, alloc::kGrey, &number)) return false;
+  uint64_t bits = range.bitmaps[alloc::kGrey][number / 64];
+  range.bitmaps[alloc::kGrey][number / 64] = 0;
+  char *const base = range.block_address(number);
+  const size_t size = range.slabs[number / kBlocksPerStretch].block_size;
+  for (; bits != 0; bits &= bits - 1) {
+    mark_stack_[mark_depth_++] =
+        reinterpret_cast<loam_object *>(base + static_cast<size_t>(__builtin_ctzll(bits)) * size);
   }
-  return false;
+  return true;
 }
 
 template <Judge::Scope kScope>
@@ -266,29 +260,23 @@ LOAM_NOINLINE void Judge::mark_rest(loam_object *object) {
   });
 }
 
-// Marks all that a member leads to. Depth first, with a queue between the stack and the objects, so
-// that each has come from memory when its edges are read (Cher, Hosking and Vitek, ASPLOS 2004).
+// Marks all that a member leads to, depth first.
 template <Judge::Scope kScope>
 void Judge::mark_from(View<kScope> view, loam_object *member) {
   if (!mark_edge<kScope>(view, member)) return;
-  constexpr size_t kAhead = 16;
-  loam_object *queue[kAhead];
+  Ahead ahead;
   loam_object **const stack = mark_stack_;
-  size_t first = 0, last = 0, depth = 0;
+  size_t depth = 0;
   stack[depth++] = member;
   for (;;) {
-    while (depth != 0 && last - first < kAhead) {
-      loam_object *next = stack[--depth];
-      __builtin_prefetch(next);
-      queue[last++ % kAhead] = next;
-    }
-    if (LOAM_RARELY(first == last)) {
+    ahead.fill_from(stack, &depth);
+    if (LOAM_RARELY(ahead.empty())) {
       mark_depth_ = 0;
       if (!load_grey()) return;
       depth = mark_depth_;
       continue;
     }
-    loam_object *object = queue[first++ % kAhead];
+    loam_object *object = ahead.take();
     const Type &type = view.type_of(object);
     visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
       if (!mark_edge<kScope>(view, target)) return;

@@ -11,6 +11,7 @@
 // So each reached object is scanned once, most of them in address order, and its count byte doubles
 // as its mark. What nobody reached is left for count_edges.
 #include "allocator/base/check.h"
+#include "gc/ahead.h"
 #include "gc/edges.h"
 #include "gc/scope.h"
 
@@ -100,24 +101,18 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   cursor = first + 63;
 }
 
-// What was reached behind the cursor, prefetched as in mark_from.
+// What was reached behind the cursor.
 inline void Judge::Reach::scan_stack() {
-  constexpr size_t kAhead = 16;
-  loam_object *queue[kAhead];
-  size_t head = 0, tail = 0;
+  Ahead ahead;
   for (;;) {
-    while (depth != 0 && tail - head < kAhead) {
-      loam_object *next = stack[--depth];
-      __builtin_prefetch(next);
-      queue[tail++ % kAhead] = next;
-    }
-    if (LOAM_RARELY(head == tail)) {
+    ahead.fill_from(stack, &depth);
+    if (LOAM_RARELY(ahead.empty())) {
       gc.mark_depth_ = 0;
       if (!gc.load_grey()) return;
       depth = gc.mark_depth_;
       continue;
     }
-    loam_object *object = queue[head++ % kAhead];
+    loam_object *object = ahead.take();
     if (!is_member<Scope::kAll>(object)) continue;
     if (LOAM_EXPECT(view.in_range(object))) {
       view.note_refcount(view.number_of(object), object->refcount);

@@ -46,26 +46,17 @@ LOAM_NOINLINE size_t WaitingSet::take(loam_object **out, size_t most) {
 // From one word of the bitmap.
 size_t WaitingSet::take_small(loam_object **out, size_t most) {
   alloc::Range &range = heap_.range();
-  for (size_t slab; (slab = alloc::Heap::first_listed(slabs_)) != alloc::kNoSlab;) {
-    uint64_t *words = range.words(bitmap_, slab);
-    const Slab &entry = range.slabs[slab];
-    const size_t blocks = entry.kind != alloc::Kind::kNone ? entry.block_count : 0;
-    for (size_t word = 0; word * 64 < blocks; ++word) {
-      if (words[word] == 0) continue;
-      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-      uint64_t bits = words[word];
-      size_t taken = 0;
-      for (; bits != 0 && taken < most; bits &= bits - 1) {
-        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-        out[taken++] = reinterpret_cast<loam_object *>(base + at * entry.block_size);
-      }
-      words[word] = bits;
-      return taken;
-    }
-    heap_.unlist_slab(slabs_, link_);
+  size_t number;
+  LOAM_CHECK(heap_.first_bits(slabs_, link_, bitmap_, &number));  // count_ said that there is one
+  uint64_t &word = range.bitmaps[bitmap_][number / 64];
+  char *const base = range.block_address(number);
+  const size_t size = range.slabs[number / alloc::kBlocksPerStretch].block_size;
+  size_t taken = 0;
+  for (; word != 0 && taken < most; word &= word - 1) {
+    const size_t at = static_cast<size_t>(__builtin_ctzll(word));
+    out[taken++] = reinterpret_cast<loam_object *>(base + at * size);
   }
-  LOAM_CHECK(false);  // count_ said that there is one
-  return 0;
+  return taken;
 }
 
 }  // namespace loam::gc
