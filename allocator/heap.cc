@@ -258,23 +258,13 @@ void Heap::forget_free_young() {
 
 // Blocks that died together often lie together: those of one word go back in one step.
 void Heap::return_list(loam_block *block, Kind kind) {
-  size_t word = SIZE_MAX;
-  uint64_t bits = 0;
-  const auto return_bits = [&] {
-    if (bits != 0) return_word(word / kWordsPerStretch, word % kWordsPerStretch, bits);
-  };
+  Returns returns(*this);
   for (loam_block *next; block != nullptr; block = next) {
     next = block->next;
     if (kind != Kind::kRaw) block->next = nullptr;
-    const size_t number = range_.block_number(block);
-    if (number / 64 != word) {
-      return_bits();
-      word = number / 64;
-      bits = 0;
-    }
-    bits |= Range::bit_of(number);
+    returns.add(range_.block_number(block));
   }
-  return_bits();
+  returns.finish();
 }
 
 void Heap::flush(loam_thread *thread) {

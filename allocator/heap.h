@@ -57,11 +57,36 @@ class Heap {
   void free_object(loam_thread *thread, loam_object *object);
   // Takes back blocks of one word of a slab that are zero, header and link included.
   void return_word(size_t slab, size_t word, uint64_t bits);
+  // Takes back blocks like these one by one; those of one word that come together go back in one
+  // step, at the latest with finish().
+  class Returns {
+   public:
+    explicit Returns(Heap &heap) : heap_(heap) {}
+    void add(size_t number) {
+      if (number / 64 != word_) {
+        finish();
+        word_ = number / 64;
+      }
+      bits_ |= Range::bit_of(number);
+    }
+    void finish() {
+      const uint64_t bits = bits_;
+      bits_ = 0;
+      if (bits != 0) heap_.return_word(word_ / kWordsPerStretch, word_ % kWordsPerStretch, bits);
+    }
+
+   private:
+    Heap &heap_;
+    size_t word_ = 0;  // of the range's bitmaps
+    uint64_t bits_ = 0;
+  };
   // While held, segments that empty stay readable; then all but one are given back. Nests.
   void hold_segments();
   void release_segments();
   void give_back_segments(size_t most);
   bool has_idle_segments() const { return spare_segments_ > 1; }
+  // In a heap of some size the collector gives its tables back when it is through with them.
+  bool gives_back_tables() const { return segment_limit_ >= 8; }
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
   // A pool for one private type, while there is a head for it.

@@ -153,7 +153,6 @@ class Collector {
   bool release(loam_object *child);
   void free_dead(loam_object *object, const Type &type);
   void return_later(loam_object *object, size_t bytes);
-  void return_gathered();
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
   void thaw(loam_object *object);
@@ -265,7 +264,7 @@ class Collector {
   uint64_t allowance_ = 0;
   uint64_t owed_units_ = 0;     // of work
   uint64_t units_per_mib_ = 0;  // of gross allocation, in the present stage
-  int stage_ = 0;
+  Cycle::Stage stage_ = Cycle::Stage::kNone;
   uint64_t cycle_ns_ = 0;  // time taken so far
   size_t cycle_collected_ = 0;
 };

@@ -166,7 +166,7 @@ void Collector::promote_young() {
     for (size_t word = 0; word * 64 < entry.block_count; ++word) {
       uint64_t &young = range.words(alloc::kYoung, slab)[word];
       char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
-      // The condemned stay young: the sweep returns their blocks to the thread's lists.
+      // The condemned stay as they are: nobody reads their age, and the sweep clears the bits.
       const uint64_t doomed =
           range.words(alloc::kCondemned, slab)[word] | range.words(alloc::kEmergency, slab)[word];
       stays = stays || (young & doomed) != 0;
@@ -353,9 +353,8 @@ bool Collector::relieve() {
 
 // Outside a collection these tables are zero: their pages need not stay.
 void Collector::give_back_tables() {
-  constexpr size_t kWorthwhileSegments = 8;
+  if (!heap_.gives_back_tables()) return;
   const size_t segments = heap_.segment_limit();
-  if (segments < kWorthwhileSegments) return;
   for (size_t segment = 0; segment < segments; ++segment) {
     if (heap_.range().segments[segment].committed) heap_.range().discard_counts(segment);
   }

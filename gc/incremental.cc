@@ -73,25 +73,26 @@ size_t Cycle::advance(size_t budget) {
   return budget;
 }
 
-int Cycle::stage() const {
+Cycle::Stage Cycle::stage() const {
   switch (phase_) {
     case Phase::kRescue:
-      return (counting_ ? 1 : 2) + (second_ ? 2 : 0);
+      if (counting_) return second_ ? Stage::kCountAgain : Stage::kCount;
+      return second_ ? Stage::kLookAgain : Stage::kLook;
     case Phase::kSplit:
     case Phase::kFinal:
-      return 5;
+      return Stage::kSplit;
     case Phase::kClear:
-      return 7;
+      return Stage::kClear;
     default:
-      return 0;
+      return Stage::kHints;
   }
 }
 
 size_t Cycle::stage_units() const {
   const size_t slabs = heap_.slab_limit() * kSlabUnits;
   switch (stage()) {
-    case 0:
-    case 1: {
+    case Stage::kHints:
+    case Stage::kCount: {
       size_t containers = 0;
       for (unsigned head = LOAM_HEADS_CONTAINER; head < LOAM_HEAD_COUNT; ++head) {
         const alloc::Pool &pool = heap_.pool(head);
@@ -99,12 +100,12 @@ size_t Cycle::stage_units() const {
       }
       return slabs + containers;
     }
-    case 3:
+    case Stage::kCountAgain:
       return slabs + survivors_ / 2;
-    case 7:
+    case Stage::kClear:
       return heap_.slab_limit() * kClearUnits;
-    case 2:
-    case 4:
+    case Stage::kLook:
+    case Stage::kLookAgain:
       return heap_.slab_limit() * kLookUnits + suspects_;
     default:
       return slabs + 5 * suspects_;  // walked, released and freed
@@ -436,16 +437,14 @@ size_t Cycle::clear(size_t budget) {
   return used;
 }
 
-// In a heap of some size the pages of the counts go back to the OS.
 void Cycle::clear_segment(size_t segment) {
-  constexpr size_t kWorthwhileSegments = 8;
   Range &range = heap_.range();
   if (!range.segments[segment].committed) return;
   const size_t slab = segment * kSlabsPerSegment;
   const size_t bytes = kSlabsPerSegment * kWordsPerStretch * sizeof(uint64_t);
   std::memset(range.words(alloc::kCycleMark, slab), 0, bytes);
   std::memset(range.words(alloc::kCycleGrey, slab), 0, bytes);
-  if (heap_.segment_limit() >= kWorthwhileSegments) range.discard_counts(segment);
+  if (heap_.gives_back_tables()) range.discard_counts(segment);
 }
 
 void Cycle::abandon() {

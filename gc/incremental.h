@@ -24,6 +24,19 @@ class Cycle {
  public:
   enum class Phase : uint8_t { kIdle, kRescue, kMark, kSplit, kFinal, kClear };
 
+  // What belongs together when time is allotted.
+  enum class Stage : uint8_t {
+    kHints,  // following what the host's roots show
+    kCount,  // the first RESCUE
+    kLook,   // and its MARK
+    kCountAgain,
+    kLookAgain,
+    kSplit,  // and FINAL
+    kSweep,  // of what FINAL condemned: after the cycle's own phases
+    kClear,
+    kNone
+  };
+
   Cycle(alloc::Heap &heap, const TypeTable &types, Judge &judge, const Hooks &hooks)
       : heap_(heap), types_(types), judge_(judge), hooks_(hooks) {}
 
@@ -35,10 +48,8 @@ class Cycle {
   // One slice of the present phase, of about `budget` objects; returns what it used. Ends early
   // when the phase does, or when enough is condemned to be swept first.
   size_t advance(size_t budget);
-  // What belongs together when time is allotted: 0 hints, 1 counting, 2 looking and marking, 3 and
-  // 4 the same for the second RESCUE, 5 SPLIT and FINAL, 7 CLEAR; and its size in units of advance.
-  int stage() const;
-  size_t stage_units() const;
+  Stage stage() const;
+  size_t stage_units() const;  // its size, in units of advance
   // Drops all hints: the tables are as if no cycle had been started [G-5].
   void abandon();
 

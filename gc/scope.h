@@ -1,4 +1,5 @@
-// The sets that the collector judges, and how each is walked. For judge.cc and cycle.cc.
+// The sets that the collector judges, and how each is walked. For the judge and the
+// incremental cycle.
 //
 //   kAll        every container                          less the frozen, dead and condemned
 //   kSuspects   what the running cycle has not marked    less the frozen, dead and condemned

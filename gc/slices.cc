@@ -21,9 +21,11 @@ constexpr uint64_t kMostSlice = 8192;   // units at once: the pause that a host 
 constexpr uint64_t kPatience = 4;       // allowances, after which the cycle is finished in one go
 constexpr uint64_t kMib = uint64_t{1} << 20;
 
-// Percent of the allowance, by stage.
+using Stage = Cycle::Stage;
+
+// Percent of the allowance, by stage. A cycle has much to do in kSplit or in kSweep, not in both.
 constexpr uint64_t kShares[] = {3, 25, 22, 3, 4, 40, 40, 3};
-constexpr int kCondemnedStage = 6;
+static_assert(sizeof kShares / sizeof *kShares == static_cast<size_t>(Stage::kNone));
 
 Work work_of(Cycle::Phase phase) {
   switch (phase) {
@@ -63,7 +65,7 @@ void Collector::start_cycle() {
   cycle_collected_ = 0;
   paid_bytes_ = cycle_start_bytes_ = heap_.gross_bytes;
   owed_units_ = 0;
-  stage_ = -1;
+  stage_ = Stage::kNone;
   set_rate();
   cycle_ns_ = alloc::os_monotonic_ns() - start_ns;
   report_work(Work::kStart, start_ns, cycle_ns_, 0);
@@ -108,9 +110,9 @@ size_t Collector::run_stretch(size_t budget) {
   const uint64_t start_ns = alloc::os_monotonic_ns();
   size_t used;
   Work work;
+  under_way(&work);
   bool over = false;
   if (phase_ == Phase::kNone) {
-    work = work_of(cycle_.phase());
     activity_ = Activity::kCollecting;
     used = cycle_.advance(budget);
     activity_ = Activity::kIdle;
@@ -123,7 +125,6 @@ size_t Collector::run_stretch(size_t budget) {
     }
     over = !cycle_.running();
   } else {
-    work = phase_ == Phase::kSweep ? Work::kSweep : Work::kFinalize;
     size_t left = budget;
     if (run_phases_in(&left)) close_set();
     used = budget - left;
@@ -185,7 +186,7 @@ void Collector::pay() {
 void Collector::set_rate() {
   // What SPLIT condemns it sweeps in between; what FINAL does comes once, at the end.
   const bool condemned = phase_ != Phase::kNone && cycle_.phase() != Cycle::Phase::kSplit;
-  const int stage = condemned ? kCondemnedStage : cycle_.stage();
+  const Stage stage = condemned ? Stage::kSweep : cycle_.stage();
   if (stage == stage_) return;
   stage_ = stage;
   const uint64_t units = condemned ? 3 * judge_.condemned : cycle_.stage_units();
@@ -194,7 +195,8 @@ void Collector::set_rate() {
   const uint64_t growth = pacing_.full_growth;
   const uint64_t finish = pacing_.full_finish > growth ? pacing_.full_finish : growth + 1;
   allowance_ = base / 100 * (finish - growth);
-  units_per_mib_ = (units + 1) * kMib / (allowance_ * kShares[stage] / 100 + 1) + 1;
+  units_per_mib_ =
+      (units + 1) * kMib / (allowance_ * kShares[static_cast<size_t>(stage)] / 100 + 1) + 1;
   next_slice_bytes_ = paid_bytes_ + kLeastSlice * kMib / units_per_mib_;
 }
 

@@ -108,7 +108,7 @@ void Collector::cascade(loam_object *next, size_t most) {
     --most;
   }
   if (LOAM_RARELY(most == 0)) set_aside(next);
-  if (teardown_.gathered_bits != 0) return_gathered();
+  teardown_.returns.finish();
   activity_ = Activity::kIdle;
   if (LOAM_EXPECT(teardown_.pending.empty())) {
     teardown_.behind = false;
@@ -241,7 +241,7 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
       if (release(child)) queue_dead(child);
     });
   }
-  if (teardown_.gathered_bits != 0) return_gathered();  // dispose may look at the accounts
+  teardown_.returns.finish();  // dispose may look at the accounts
   type.dispose(thread_, object);
 }
 
@@ -262,19 +262,7 @@ inline void Collector::free_dead(loam_object *object, const Type &type) {
 inline void Collector::return_later(loam_object *object, size_t bytes) {
   zero_behind_link(object, bytes);
   *reinterpret_cast<loam_block *>(object) = loam_block{};
-  const size_t number = heap_.range().block_number(object);
-  if (number / 64 != teardown_.gathered_word) {
-    if (teardown_.gathered_bits != 0) return_gathered();
-    teardown_.gathered_word = number / 64;
-  }
-  teardown_.gathered_bits |= Range::bit_of(number);
-}
-
-void Collector::return_gathered() {
-  const uint64_t bits = teardown_.gathered_bits;
-  teardown_.gathered_bits = 0;
-  heap_.return_word(teardown_.gathered_word / alloc::kWordsPerStretch,
-                    teardown_.gathered_word % alloc::kWordsPerStretch, bits);
+  teardown_.returns.add(heap_.range().block_number(object));
 }
 
 LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &type) {
@@ -362,7 +350,7 @@ void Collector::run_weak_callbacks(loam_object *held) {
 }
 
 void Collector::enter(CallbackFrame &frame, loam_object *held, bool asks_for_memory) {
-  if (teardown_.gathered_bits != 0) return_gathered();
+  teardown_.returns.finish();
   frame = CallbackFrame{frame_, held, activity_, asks_for_memory};
   frame_ = &frame;
   activity_ = Activity::kIdle;  // [G-3]

@@ -102,7 +102,8 @@ class WaitingSet {
 struct Teardown {
   explicit Teardown(alloc::Heap &heap)
       : pending(heap, alloc::kPending, heap.pending, &alloc::Slab::pending),
-        deferred(heap, alloc::kDeferred, heap.deferred, &alloc::Slab::deferred) {}
+        deferred(heap, alloc::kDeferred, heap.deferred, &alloc::Slab::deferred),
+        returns(heap) {}
 
   static constexpr int32_t kListRoom = 256;
 
@@ -117,9 +118,7 @@ struct Teardown {
   bool holds_segments = false;
   uint64_t drained_at = 0;  // behind: heap.taken_blocks at the last slice
   int32_t list_room = 0;    // blocks that the running cascade may still put on the thread's lists
-  // Blocks of one word of the range's bitmaps, to go back to their slab together.
-  size_t gathered_word = 0;
-  uint64_t gathered_bits = 0;
+  alloc::Heap::Returns returns;  // blocks on their way back to their slabs
 };
 
 }  // namespace loam::gc
