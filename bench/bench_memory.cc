@@ -1,5 +1,6 @@
 // How much memory does a 32-byte node take, and a fresh runtime?
 #include <memory>
+#include <vector>
 
 #include "resident.h"
 #include "support.h"

@@ -1,4 +1,6 @@
 // What does it cost to make an object and drop it?
+#include <vector>
+
 #include "no_inline.h"
 #include "support.h"
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdio>
 
-#include "rows.h"
+#include "require.h"
 
 namespace bench {
 

@@ -7,21 +7,14 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "report/row.h"
+#include "require.h"
 
 namespace bench {
-
-inline void require(bool holds, const char *what) {
-  if (holds) return;
-  std::fprintf(stderr, "bench: %s failed\n", what);
-  std::exit(1);
-}
 
 // The pointer, which the compiler must have made by now, and knows nothing about.
 template <typename T>

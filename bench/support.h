@@ -7,9 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <random>
-#include <utility>
-#include <vector>
 
 #include "rows.h"
 
@@ -44,7 +41,7 @@ class Host {
   loam_runtime *runtime_ = nullptr;
 };
 
-// The node of every tree, chain and ring here: 32 bytes, header included.
+// A node of a tree: 32 bytes, header included.
 struct Node {
   loam_object base;
   Node *left, *right, *parent;
@@ -61,37 +58,6 @@ inline Node *new_node(loam_thread *thread, const loam_type *type) {
   auto *node = static_cast<Node *>(loam_new(thread, type));
   require(node != nullptr, "loam_new");
   return node;
-}
-
-enum class Order { kAllocation, kRandom };
-
-// Nodes in the order in which a structure is to link them. Each holds one reference.
-inline std::vector<Node *> new_nodes(Host &host, const loam_type *type, size_t count, Order order) {
-  std::vector<Node *> nodes(count);
-  for (Node *&node : nodes) node = new_node(host.thread(), type);
-  if (order == Order::kRandom) {
-    std::mt19937_64 random(12345);
-    for (size_t i = count; i > 1; --i) std::swap(nodes[i - 1], nodes[random() % i]);
-  }
-  return nodes;
-}
-
-enum class Parents { kNone, kLinked };
-
-// One binary tree of `count` nodes; the caller holds its root. With parents, all are in cycles.
-inline Node *new_tree(Host &host, const loam_type *type, size_t count, Order order,
-                      Parents parents) {
-  std::vector<Node *> nodes = new_nodes(host, type, count, order);
-  for (size_t i = 1; i < count; ++i) {
-    Node *parent = nodes[(i - 1) / 2];
-    // The reference that new_nodes took moves into the parent's field.
-    (i % 2 == 1 ? parent->left : parent->right) = nodes[i];
-    if (parents == Parents::kLinked) {
-      loam_incref(host.thread(), &parent->base);
-      nodes[i]->parent = parent;
-    }
-  }
-  return nodes[0];
 }
 
 inline int run(int argc, char **argv) { return run(argc, argv, "loam"); }

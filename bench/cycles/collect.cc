@@ -17,18 +17,18 @@ void collect_tree(Heap heap, size_t count, Order order) {
   root[0] = new_tree(heap, count, order, Parents::kLinked, Age::kNew);
   heap.collect();
   const size_t bytes_live = heap.bytes_in_use();
-  require(bytes_live > bytes_before, "keeping the tree");
+  bench::require(bytes_live > bytes_before, "keeping the tree");
 
   const std::string what = std::string(", ") + name_of(order) + ", " + short_count(count);
   const auto nodes = static_cast<double>(count);
   const double live_ns = timed_ns([=] { heap.collect(); });
-  require(heap.bytes_in_use() + count >= bytes_live, "keeping the tree");
+  bench::require(heap.bytes_in_use() + count >= bytes_live, "keeping the tree");
   report(kHeapSize, "all live" + what, "ns per node", live_ns / nodes);
 
   root.drop(0);
   const double garbage_ns = timed_ns([=] { heap.collect(); });
-  require(heap.bytes_in_use() - bytes_before <= (bytes_live - bytes_before) / 16,
-          "freeing the tree");
+  bench::require(heap.bytes_in_use() - bytes_before <= (bytes_live - bytes_before) / 16,
+                 "freeing the tree");
   report(kHeapSize, "all garbage" + what, "ns per node", garbage_ns / nodes);
 }
 

@@ -3,6 +3,7 @@
 #include "patterns.h"
 #include "report.h"
 #include "require.h"
+#include "resident.h"
 
 namespace cycles {
 
@@ -31,10 +32,10 @@ void resident(Heap heap, const Sizes &sizes) {
   // The first node brings what a heap needs anyway.
   Handles roots(heap, 2);
   roots[0] = heap.make();
-  const size_t before = resident_bytes();
+  const size_t before = bench::resident_bytes();
   roots[1] = new_tree(heap, count, Order::kAllocation, Parents::kLinked, Age::kNew);
-  const size_t after = resident_bytes();
-  require(after > before, "growing with the nodes");
+  const size_t after = bench::resident_bytes();
+  bench::require(after > before, "growing with the nodes");
   report(kObjects, "resident, " + short_count(count) + " nodes", "bytes per node",
          static_cast<double>(after - before) / static_cast<double>(count));
 }

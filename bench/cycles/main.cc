@@ -97,14 +97,14 @@ void run(const Pattern &pattern, const cycles::Sizes &sizes) {
 bool run_in_child(const Pattern &pattern, const cycles::Sizes &sizes) {
   std::fflush(stdout);
   const pid_t child = fork();
-  cycles::require(child >= 0, "fork");
+  bench::require(child >= 0, "fork");
   if (child == 0) {
     run(pattern, sizes);
     std::fflush(stdout);
     _exit(0);  // a heap that is about to vanish is not taken apart first
   }
   int status = 0;
-  cycles::require(waitpid(child, &status, 0) == child, "waitpid");
+  bench::require(waitpid(child, &status, 0) == child, "waitpid");
   const bool succeeded = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   if (!succeeded) std::fprintf(stderr, "cycles: %s: status %d\n", pattern.name, status);
   return succeeded;

@@ -30,23 +30,9 @@ uint64_t now_ns() {
   return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
 }
 
-// smaps_rollup, because the kernel's quick figures lag by some pages per core.
-size_t resident_bytes() {
-  std::FILE *file = std::fopen("/proc/self/smaps_rollup", "r");
-  require(file != nullptr, "reading /proc/self/smaps_rollup");
-  char line[256];
-  size_t kilobytes = 0;
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::sscanf(line, "Rss: %zu kB", &kilobytes) == 1) break;
-  }
-  std::fclose(file);
-  require(kilobytes != 0, "finding Rss");
-  return kilobytes * 1024;
-}
-
 void Durations::sort() {
   ns_.resize(size_);
-  require(size_ != 0, "timing an operation");
+  bench::require(size_ != 0, "timing an operation");
   std::sort(ns_.begin(), ns_.end());
 }
 

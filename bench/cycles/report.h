@@ -32,8 +32,6 @@ double timed_ns(Work work) {
   return static_cast<double>(now_ns() - start);
 }
 
-size_t resident_bytes();
-
 // How long each of many operations took.
 class Durations {
  public:

@@ -33,7 +33,7 @@ class Heap {
 
   Node *make() const {
     auto *node = static_cast<Node *>(GC_MALLOC(sizeof(Node)));
-    cycles::require(node != nullptr, "GC_MALLOC");
+    bench::require(node != nullptr, "GC_MALLOC");
     return node;
   }
   Node *hold(Node *node) const { return node; }
@@ -58,7 +58,7 @@ class Heap {
   // Not collected, but scanned.
   Node **new_handles(size_t count) const {
     auto **handles = static_cast<Node **>(GC_MALLOC_UNCOLLECTABLE(count * sizeof(Node *)));
-    cycles::require(handles != nullptr, "GC_MALLOC_UNCOLLECTABLE");
+    bench::require(handles != nullptr, "GC_MALLOC_UNCOLLECTABLE");
     return handles;
   }
   void free_handles(Node **handles) const { GC_FREE(handles); }

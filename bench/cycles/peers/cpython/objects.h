@@ -59,7 +59,7 @@ class Heap {
     PyConfig config;
     PyConfig_InitIsolatedConfig(&config);
     config.site_import = 0;
-    cycles::require(!PyStatus_Exception(Py_InitializeFromConfig(&config)), "Py_Initialize");
+    bench::require(!PyStatus_Exception(Py_InitializeFromConfig(&config)), "Py_Initialize");
     PyConfig_Clear(&config);
     node_type.tp_name = "cycles.Node";
     node_type.tp_basicsize = sizeof(Node);
@@ -67,14 +67,14 @@ class Heap {
     node_type.tp_traverse = traverse_node;
     node_type.tp_clear = clear_node;
     node_type.tp_dealloc = dealloc_node;
-    cycles::require(PyType_Ready(&node_type) == 0, "PyType_Ready");
+    bench::require(PyType_Ready(&node_type) == 0, "PyType_Ready");
     PyGC_Disable();
     return Heap();
   }
 
   Node *make() const {
     Node *node = PyObject_GC_New(Node, &node_type);
-    cycles::require(node != nullptr, "PyObject_GC_New");
+    bench::require(node != nullptr, "PyObject_GC_New");
     node->left = node->right = node->parent = nullptr;
     PyObject_GC_Track(node);
     return node;
@@ -96,7 +96,7 @@ class Heap {
 
   size_t bytes_in_use() const {
     PyObject *blocks = PyObject_CallNoArgs(PySys_GetObject("getallocatedblocks"));
-    cycles::require(blocks != nullptr, "sys.getallocatedblocks");
+    bench::require(blocks != nullptr, "sys.getallocatedblocks");
     const size_t count = PyLong_AsSize_t(blocks);
     Py_DECREF(blocks);
     return count * kBlockBytes;
@@ -104,7 +104,7 @@ class Heap {
 
   Node **new_handles(size_t count) const {
     auto **handles = static_cast<Node **>(std::calloc(count, sizeof(Node *)));
-    cycles::require(handles != nullptr, "calloc");
+    bench::require(handles != nullptr, "calloc");
     return handles;
   }
   void free_handles(Node **handles) const { std::free(handles); }

@@ -39,7 +39,7 @@ class Heap {
     loam_options options{};
     options.use_environment = true;
     loam_runtime *runtime = nullptr;
-    cycles::require(loam_runtime_create(&options, &runtime) == LOAM_OK, "loam_runtime_create");
+    bench::require(loam_runtime_create(&options, &runtime) == LOAM_OK, "loam_runtime_create");
     static constexpr uint16_t kOffsets[] = {offsetof(Node, left), offsetof(Node, right),
                                             offsetof(Node, parent)};
     loam_type_spec spec{};
@@ -49,7 +49,7 @@ class Heap {
     spec.ref_offsets = kOffsets;
     spec.ref_count = 3;
     loam_type *type = nullptr;
-    cycles::require(loam_type_register(runtime, &spec, &type) == LOAM_OK, "loam_type_register");
+    bench::require(loam_type_register(runtime, &spec, &type) == LOAM_OK, "loam_type_register");
     const Heap heap(loam_runtime_main_thread(runtime), type);
     heap.stop_automatic();
     return heap;
@@ -57,7 +57,7 @@ class Heap {
 
   Node *make() const {
     auto *node = static_cast<Node *>(loam_new(thread_, type_));
-    cycles::require(node != nullptr, "loam_new");
+    bench::require(node != nullptr, "loam_new");
     return node;
   }
   Node *hold(Node *node) const {
@@ -74,7 +74,7 @@ class Heap {
 
   Node **new_handles(size_t count) const {
     auto **handles = static_cast<Node **>(std::calloc(count, sizeof(Node *)));
-    cycles::require(handles != nullptr, "calloc");
+    bench::require(handles != nullptr, "calloc");
     return handles;
   }
   void free_handles(Node **handles) const { std::free(handles); }
