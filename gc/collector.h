@@ -196,6 +196,7 @@ class Collector {
   bool waits_for_unlock();
   void report_work(Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects);
   void report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors);
+  void note_end(Collection kind, uint64_t duration_ns, size_t collected, size_t survivors);
   void promote_young();
   void reset_full_trigger();
   void give_back_tables();

@@ -142,11 +142,17 @@ void Collector::report_work(Work work, uint64_t start_ns, uint64_t duration_ns, 
 }
 
 void Collector::report_end(Collection kind, uint64_t start_ns, size_t collected, size_t survivors) {
-  statistics_.collections[static_cast<size_t>(kind)].collected += collected;
-  if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
   const uint64_t duration_ns = alloc::os_monotonic_ns() - start_ns;
   static_assert(static_cast<int>(Collection::kEmergency) == static_cast<int>(Work::kEmergency));
   report_work(static_cast<Work>(kind), start_ns, duration_ns, collected);
+  note_end(kind, duration_ns, collected, survivors);
+}
+
+// Of any collection, incremental or not.
+void Collector::note_end(Collection kind, uint64_t duration_ns, size_t collected,
+                         size_t survivors) {
+  statistics_.collections[static_cast<size_t>(kind)].collected += collected;
+  if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
   if (hooks_.ended == nullptr) return;
   hooks_.ended(hooks_.context, kind, duration_ns, collected, survivors);
 }

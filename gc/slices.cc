@@ -72,18 +72,14 @@ void Collector::start_cycle() {
 }
 
 void Collector::end_cycle() {
-  CollectionRecord &record = statistics_.collections[static_cast<size_t>(Collection::kFull)];
   const size_t survivors =
       cycle_.survivors() > cycle_collected_ ? cycle_.survivors() - cycle_collected_ : 0;
+  CollectionRecord &record = statistics_.collections[static_cast<size_t>(Collection::kFull)];
   record.survivors += survivors;
   record.uncollectable += cycle_.uncollectable();
-  record.collected += cycle_collected_;
   reset_full_trigger();
   activity_ = Activity::kCollecting;
-  if (pacing_.verify) LOAM_CHECK(heap_.verify(thread_, 1) == 0 && verify() == 0);
-  if (hooks_.ended != nullptr) {
-    hooks_.ended(hooks_.context, Collection::kFull, cycle_ns_, cycle_collected_, survivors);
-  }
+  note_end(Collection::kFull, cycle_ns_, cycle_collected_, survivors);
   activity_ = Activity::kIdle;
 }
 
