@@ -15,20 +15,21 @@ constexpr size_t kStagger = kPageBytes / 2;
 
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
-  size_t slabs, segments, pools, reciprocals, tracked, counts, overflow, refcounts, bitmap;
+  size_t slabs, segments, pools, reciprocals, tracked, scratch, counts, overflow, refcounts, bitmap;
   explicit Plan(size_t slab_count)
       : slabs(round(slab_count * sizeof(Slab))),
         segments(round(slab_count / kSlabsPerSegment * sizeof(Segment))),
         pools(round(slab_count * sizeof(uint16_t))),
         reciprocals(round(slab_count * sizeof(uint32_t))),
         tracked(reciprocals),
+        scratch(round(Range::kScratchBytes)),
         counts(round(slab_count * kBlocksPerStretch)),
         overflow(round(slab_count * kOverflowBytesPerSlab)),
         refcounts(counts + kPageBytes),
         bitmap(round(slab_count * kBitmapBytesPerSlab)) {}
   size_t total() const {
-    return slabs + segments + pools + reciprocals + tracked + counts + overflow + refcounts +
-           bitmap * kBitmaps;
+    return slabs + segments + pools + reciprocals + tracked + scratch + counts + overflow +
+           refcounts + bitmap * kBitmaps;
   }
   static size_t round(size_t bytes) {
     const size_t unit = os_page_bytes() > kPageBytes ? os_page_bytes() : kPageBytes;
@@ -98,13 +99,15 @@ bool Range::try_reserve(size_t bytes) {
   pools = static_cast<uint16_t *>(take(plan.pools));
   reciprocals = static_cast<uint32_t *>(take(plan.reciprocals));
   tracked = static_cast<uint32_t *>(take(plan.tracked));
+  scratch = take(plan.scratch);
   counts = static_cast<uint8_t *>(take(plan.counts));
   overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
   refcounts = static_cast<uint8_t *>(take(plan.refcounts)) + kStagger;
   for (uint64_t *&bitmap : bitmaps) bitmap = static_cast<uint64_t *>(take(plan.bitmap));
   // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer
   // finds zeros, not a fault.
-  const size_t readable = plan.slabs + plan.segments + plan.pools + plan.reciprocals + plan.tracked;
+  const size_t readable =
+      plan.slabs + plan.segments + plan.pools + plan.reciprocals + plan.tracked + plan.scratch;
   if (os_commit(slabs, readable)) return true;
   release();
   return false;

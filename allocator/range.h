@@ -114,6 +114,9 @@ class Range {
   uint32_t *overflow_counts = nullptr;
   uint8_t *refcounts = nullptr;  // by block: of members, at most 255; 0: none
   uint64_t *bitmaps[kBitmaps] = {};
+  // Working space for the collector, which costs no memory until it is used.
+  static constexpr size_t kScratchBytes = size_t{84} << 10;
+  void *scratch = nullptr;
 
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }

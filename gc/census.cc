@@ -24,6 +24,15 @@ Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing
       full_trigger_(pacing.full_minimum_bytes),
       cycle_(heap, types_, judge_, hooks_) {}
 
+void Collector::attach(loam_thread *thread) {
+  static_assert((Judge::kScratch + Cycle::kScratch) * sizeof(loam_object *) <=
+                Range::kScratchBytes);
+  auto **scratch = static_cast<loam_object **>(heap_.range().scratch);
+  judge_.use(scratch);
+  cycle_.use(scratch + Judge::kScratch);
+  thread_ = thread;
+}
+
 void Collector::close() {
   for (uint32_t index = 1; index < types_.count; ++index) heap_.free_metadata(types_.types[index]);
   heap_.free_metadata(types_.types);

@@ -57,8 +57,8 @@ struct Pacing {
 class Collector {
  public:
   Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing);
-  void attach(loam_thread *thread) { thread_ = thread; }
-  void close();  // gives the tables back; the objects go with the heap
+  void attach(loam_thread *thread);  // the heap is open
+  void close();                      // gives the tables back; the objects go with the heap
 
   // -- Types. Copies the descriptors and the name; nullptr when memory or indices ran out.
   Type *add_type(const Type &type);

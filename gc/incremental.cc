@@ -278,18 +278,19 @@ LOAM_NOINLINE void Cycle::make_grey(loam_object *object) {
 size_t Cycle::mark(size_t budget) {
   const Suspects view(judge_);
   Ahead ahead;
+  loam_object **const stack = stack_;
   size_t depth = 0, used = 0;
-  const auto visit = [this, &view, &depth](loam_object *target) {
+  const auto visit = [this, &view, &depth, stack](loam_object *target) {
     if (!blacken(view, target)) return;
     if (LOAM_RARELY(depth == kStack)) return make_grey(target);
-    stack_[depth++] = target;
+    stack[depth++] = target;
   };
   while (used < budget) {
     if (LOAM_RARELY(array_ != nullptr)) {
       used += scan_array();
       continue;
     }
-    ahead.fill_from(stack_, &depth);
+    ahead.fill_from(stack, &depth);
     if (LOAM_RARELY(ahead.empty())) {
       used += mark_large();
       depth = load_grey();
@@ -309,7 +310,7 @@ size_t Cycle::mark(size_t budget) {
     }
   }
   while (!ahead.empty()) make_grey(ahead.take());
-  while (depth != 0) make_grey(stack_[--depth]);
+  while (depth != 0) make_grey(stack[--depth]);
   return used;
 }
 

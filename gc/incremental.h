@@ -56,11 +56,18 @@ class Cycle {
   uint64_t survivors() const { return survivors_; }
   uint64_t uncollectable() const { return uncollectable_; }
 
+  // Pointers that fit the working space, which is to be given to it before it starts.
+  static constexpr size_t kStack = 512;
+  static constexpr size_t kBatch = 8192;  // objects in a closed set that SPLIT may find
+  static constexpr size_t kScratch = kStack + kBatch;
+  void use(loam_object **scratch) {
+    stack_ = scratch;
+    batch_ = scratch + kStack;
+  }
+
  private:
   using Suspects = Judge::View<Judge::Scope::kSuspects>;
 
-  static constexpr size_t kStack = 512;
-  static constexpr size_t kBatch = 8192;   // objects in a closed set that SPLIT may find
   static constexpr size_t kEnough = 4096;  // condemned objects that are swept before SPLIT goes on
   static constexpr size_t kItemsPerUnit = 4;
   // What other work costs, in objects.
@@ -121,8 +128,8 @@ class Cycle {
   // A small object whose array is being followed.
   loam_object *array_ = nullptr;
   size_t array_items_ = 0;  // followed so far
-  loam_object *stack_[kStack];
-  loam_object *batch_[kBatch];
+  loam_object **stack_ = nullptr;
+  loam_object **batch_ = nullptr;
 };
 
 }  // namespace loam::gc

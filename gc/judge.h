@@ -38,6 +38,15 @@ class Judge {
   Judge(alloc::Heap &heap, const TypeTable &types, const Hooks &hooks)
       : heap_(heap), types_(types), hooks_(hooks) {}
 
+  // Pointers that fit the working space, which is to be given to it before anything is judged.
+  static constexpr size_t kMarkStack = 1024;
+  static constexpr size_t kRememberedRoots = 1024;
+  static constexpr size_t kScratch = kMarkStack + kRememberedRoots;
+  void use(loam_object **scratch) {
+    mark_stack_ = scratch;
+    remembered_roots_ = scratch + kMarkStack;
+  }
+
   // quiet: no host code may run for it, so that what has a finalizer to run counts as held, and the
   // garbage goes to the emergency set. unseen: nobody will look at the condemned before they are
   // gone, so that they need no flag. kCondemned acquits members of the condemned set.
@@ -56,9 +65,6 @@ class Judge {
   bool leaves_long_arrays = false;  // count_word sets kCycleGrey instead of counting their items
 
  private:
-  static constexpr size_t kMarkStack = 1024;
-  static constexpr size_t kRememberedRoots = 1024;
-
   friend class Cycle;  // counts and condemns with the same means, in slices
 
   // What counting came across.
@@ -138,9 +144,9 @@ class Judge {
   EdgeTally edge_tally_;
   size_t mark_depth_ = 0;
   alloc::Large *grey_large_ = nullptr;
-  loam_object *mark_stack_[kMarkStack];
+  loam_object **mark_stack_ = nullptr;
   size_t remembered_count_ = 0;
-  loam_object *remembered_roots_[kRememberedRoots];  // of the last full collection; may be gone
+  loam_object **remembered_roots_ = nullptr;  // of the last full collection; may be gone
 };
 
 }  // namespace loam::gc
