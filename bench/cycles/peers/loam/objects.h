@@ -8,7 +8,8 @@
 //     start_automatic, stop_automatic   a heap opens with automatic collection off
 //     bytes_in_use              by nodes, garbage included; kBytesInUse says how it is known
 //     new_handles, free_handles an array of references to nodes outside the heap, all NULL
-//   kCounts  whether dropping the last reference frees a node at once
+//   kCounts  whether dropping the last reference frees a node at once; without counts, a word that
+//            looks like a reference may keep what is garbage
 #ifndef LOAM_BENCH_CYCLES_PEER_OBJECTS_H
 #define LOAM_BENCH_CYCLES_PEER_OBJECTS_H
 
