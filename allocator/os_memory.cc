@@ -28,6 +28,10 @@ void os_populate(void *address, size_t bytes) {
   madvise(address, bytes, kPopulateWrite);
 }
 
+void os_allow_huge(void *address, size_t bytes, bool allow) {
+  madvise(address, bytes, allow ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 void os_decommit(void *address, size_t bytes) {
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
   if (mmap(address, bytes, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) {

@@ -9,13 +9,15 @@ namespace {
 constexpr size_t kOverflowBytesPerSlab = kBlocksPerStretch * sizeof(uint32_t);
 // Tables start on these; os_page_bytes() may be larger, and commits are rounded to it.
 constexpr size_t kPageBytes = 4096;
+// Where the counts start, and with them the refcounts of a range of some size.
+constexpr size_t kHugePageBytes = size_t{2} << 20;
 // The byte of a block in refcounts lies that far from its byte in counts, modulo a page: a load
 // that follows a store to the same offset in another page waits for it. (Churn of cycles: -35 %.)
 constexpr size_t kStagger = kPageBytes / 2;
 
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
-  size_t slabs, segments, pools, reciprocals, tracked, scratch, counts, overflow, refcounts, bitmap;
+  size_t slabs, segments, pools, reciprocals, tracked, scratch, counts, refcounts, overflow, bitmap;
   explicit Plan(size_t slab_count)
       : slabs(round(slab_count * sizeof(Slab))),
         segments(round(slab_count / kSlabsPerSegment * sizeof(Segment))),
@@ -24,12 +26,12 @@ struct Plan {
         tracked(reciprocals),
         scratch(round(Range::kScratchBytes)),
         counts(round(slab_count * kBlocksPerStretch)),
-        overflow(round(slab_count * kOverflowBytesPerSlab)),
         refcounts(counts + kPageBytes),
+        overflow(round(slab_count * kOverflowBytesPerSlab)),
         bitmap(round(slab_count * kBitmapBytesPerSlab)) {}
   size_t total() const {
-    return slabs + segments + pools + reciprocals + tracked + scratch + counts + overflow +
-           refcounts + bitmap * kBitmaps;
+    return slabs + segments + pools + reciprocals + tracked + scratch + kHugePageBytes + counts +
+           refcounts + overflow + bitmap * kBitmaps;
   }
   static size_t round(size_t bytes) {
     const size_t unit = os_page_bytes() > kPageBytes ? os_page_bytes() : kPageBytes;
@@ -100,9 +102,11 @@ bool Range::try_reserve(size_t bytes) {
   reciprocals = static_cast<uint32_t *>(take(plan.reciprocals));
   tracked = static_cast<uint32_t *>(take(plan.tracked));
   scratch = take(plan.scratch);
+  table = reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(table) + kHugePageBytes - 1) &
+                                   ~(kHugePageBytes - 1));
   counts = static_cast<uint8_t *>(take(plan.counts));
-  overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
   refcounts = static_cast<uint8_t *>(take(plan.refcounts)) + kStagger;
+  overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
   for (uint64_t *&bitmap : bitmaps) bitmap = static_cast<uint64_t *>(take(plan.bitmap));
   // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer
   // finds zeros, not a fault.
@@ -151,6 +155,22 @@ void Range::discard_counts(size_t segment) {
   discard(counts, first, blocks);
   discard(overflow_counts, first, blocks);
   drop(refcounts + first, blocks, os_discard);
+}
+
+void Range::allow_huge_counts(size_t segments, bool allow) {
+  const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
+  os_allow_huge(counts, blocks, allow);
+  os_allow_huge(refcounts - kStagger, blocks + kPageBytes, allow);
+}
+
+void Range::expect_counting(size_t segments) { allow_huge_counts(segments, true); }
+
+void Range::discard_all_counts(size_t segments) {
+  const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
+  discard(counts, 0, blocks);
+  discard(overflow_counts, 0, blocks);
+  os_discard(refcounts - kStagger, blocks + kPageBytes);  // whole pages, which are all of one table
+  allow_huge_counts(segments, false);
 }
 
 void Range::clear_hints(size_t slab) {

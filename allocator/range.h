@@ -54,6 +54,11 @@ class Range {
   // Zeroes a collector's table over the first `segments` segments, by giving its pages back.
   void discard_bitmap(Bitmap bitmap, size_t segments);
   void discard_counts(size_t segment);  // of a committed one
+  // The counts of the first `segments` are about to be used nearly everywhere, and given back soon:
+  // by huge pages.
+  void expect_counting(size_t segments);
+  // Zeroes all of them, by giving their pages back.
+  void discard_all_counts(size_t segments);
   // Zeroes what the incremental cycle noted about the blocks of a slab.
   void clear_hints(size_t slab);
   // Zeroes the counts of `count` blocks; overflowed: some byte of them may be full.
@@ -121,6 +126,7 @@ class Range {
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }
   bool try_reserve(size_t bytes);
+  void allow_huge_counts(size_t segments, bool allow);
   void clear_overflow(size_t first_number, size_t count);
 
   uintptr_t base_ = 0;

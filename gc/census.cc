@@ -1,5 +1,4 @@
 // Everything that looks at all objects: types, freezing, the end of the runtime, the verifier.
-#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 
@@ -40,6 +39,38 @@ void Collector::close() {
   weaks_.close();
 }
 
+namespace {
+
+// The fields at `offsets` as a map of an object's first words; those behind go to *far, and *count
+// is their number then.
+uint32_t map_fields(const uint16_t *offsets, uint16_t *count, uint16_t *far) {
+  uint32_t words = 0;
+  uint16_t far_count = 0;
+  for (size_t i = 0; i < *count; ++i) {
+    const size_t word = offsets[i] / sizeof(uint64_t);
+    if (word < kMappedWords) {
+      words |= UINT32_C(1) << word;
+    } else {
+      far[far_count++] = offsets[i];
+    }
+  }
+  *count = far_count;
+  return words;
+}
+
+// Moves the first run of ref_words to run_begin and run_end.
+void split_off_run(Type *type) {
+  if (type->ref_words == 0) return;
+  const auto first = static_cast<unsigned>(__builtin_ctz(type->ref_words));
+  const uint64_t behind = (uint64_t{type->ref_words} >> first) + 1;  // carried over the run's end
+  const unsigned last = first + static_cast<unsigned>(__builtin_ctzll(behind));
+  type->run_begin = static_cast<uint16_t>(first * sizeof(loam_object *));
+  type->run_end = static_cast<uint16_t>(last * sizeof(loam_object *));
+  type->ref_words &= ~static_cast<uint32_t>((uint64_t{1} << last) - 1);
+}
+
+}  // namespace
+
 Type *Collector::add_type(const Type &type) {
   constexpr uint32_t kMostTypes = UINT32_MAX >> LOAM_TAG_TYPE_SHIFT;
   if (types_.count > kMostTypes) return nullptr;
@@ -62,12 +93,15 @@ Type *Collector::add_type(const Type &type) {
   Type *copy = static_cast<Type *>(memory);
   *copy = type;
   char *tail = reinterpret_cast<char *>(copy + 1);
-  if (refs_bytes != 0) std::memcpy(tail, type.refs, refs_bytes);
   copy->refs = reinterpret_cast<uint16_t *>(tail);
+  copy->ref_words = map_fields(type.refs, &copy->ref_count, reinterpret_cast<uint16_t *>(tail));
+  split_off_run(copy);
   tail += refs_bytes;
-  if (values_bytes != 0) std::memcpy(tail, type.values, values_bytes);
   copy->values = reinterpret_cast<uint16_t *>(tail);
+  copy->value_words =
+      map_fields(type.values, &copy->value_count, reinterpret_cast<uint16_t *>(tail));
   tail += values_bytes;
+  copy->has_rest = type.has_rest || copy->ref_count != 0 || copy->value_count != 0;
   std::memcpy(tail, type.name, name_bytes);
   copy->name = tail;
   const uint32_t tag = types_.count << LOAM_TAG_TYPE_SHIFT;
@@ -81,20 +115,23 @@ Type *Collector::add_type(const Type &type) {
 
 // Its head and its block size are known: from now on objects of a simple type die the short way.
 void Collector::publish(const Type &type) {
-  const bool simple = type.head_offset != 0 && type.value_count == 0 && !type.has_rest &&
+  const bool simple = type.head_offset != 0 && type.value_words == 0 && !type.has_rest &&
                       type.finalize == nullptr && type.dispose == nullptr;
   if (!simple) return;
   SimpleDeath &death = types_.deaths[type_index(static_cast<uint32_t>(type.header >> 32))];
   death.head_offset = static_cast<uint16_t>(type.head_offset);
-  uint16_t first = sizeof(loam_object), end = first;
+  size_t first = sizeof(loam_object), end = first;
   if (type.has_edges) {
-    const auto [least, most] = std::minmax_element(type.refs, type.refs + type.ref_count);
-    first = *least;
-    end = static_cast<uint16_t>(*most + sizeof(void *));
+    first = type.run_begin;
+    end = type.run_end;
+    if (type.ref_words != 0) {
+      const auto above = static_cast<size_t>(__builtin_clz(type.ref_words));
+      end = (kMappedWords - above) * sizeof(loam_object *);
+    }
   }
   death.steps = static_cast<uint8_t>(type.block_size / LOAM_CLASS_STEP);
   death.first_ref = static_cast<uint8_t>(first);
-  death.end_ref = end;
+  death.end_ref = static_cast<uint16_t>(end);
   const bool covered = first <= sizeof(loam_block) && end >= type.block_size;
   const bool is_link_alone = type.block_size == sizeof(loam_block);
   if (!covered && !is_link_alone) death.zeroed_bytes = static_cast<uint16_t>(type.block_size);

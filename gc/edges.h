@@ -1,7 +1,7 @@
 // Edges: calling something for each strong reference that an object holds.
 //
-//   fields   refs and tagged words within the object           inline
-//   rest     an array of tagged words; what trace reports      rare types only
+//   fields   refs and tagged words in the first 256 bytes      inline
+//   rest     those behind; an array of them; what trace tells  rare types only
 //
 // Descriptors are walked inline; a trace callback reports through loam_visit, which comes back
 // here by way of a loam_visitor. Hot loops call the two halves apart: what the second one is given
@@ -34,12 +34,29 @@ inline void visit_word(const Type &type, uint64_t word, Visit &&visit) {
   if (target != nullptr) visit(target);
 }
 
-// visit(loam_object *) for each edge that is a field; NULL is skipped.
+// visit(loam_object *) for each field that is a reference or may hold one, NULL included: it is no
+// address in the range, so that the test for that finds it too.
 template <typename Visit>
 inline void visit_fields(const Type &type, const loam_object *object, Visit &&visit) {
-  const uint16_t *refs = type.refs;
+  for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
+    visit(read_field<loam_object *>(object, at));
+  }
+  for (uint32_t words = type.ref_words; words != 0; words &= words - 1) {
+    const auto at = static_cast<unsigned>(__builtin_ctz(words));
+    visit(read_field<loam_object *>(object, at * sizeof(uint64_t)));
+  }
+  for (uint32_t words = type.value_words; words != 0; words &= words - 1) {
+    const auto at = static_cast<unsigned>(__builtin_ctz(words));
+    visit_word(type, read_field<uint64_t>(object, at * sizeof(uint64_t)), visit);
+  }
+}
+
+// The same behind the first words, where only large objects have fields. NULL is skipped from here
+// on.
+template <typename Visit>
+inline void visit_far_fields(const Type &type, const loam_object *object, Visit &&visit) {
   for (size_t i = 0, count = type.ref_count; i < count; ++i) {
-    loam_object *target = read_field<loam_object *>(object, refs[i]);
+    loam_object *target = read_field<loam_object *>(object, type.refs[i]);
     if (target != nullptr) visit(target);
   }
   for (size_t i = 0, count = type.value_count; i < count; ++i) {
@@ -47,9 +64,10 @@ inline void visit_fields(const Type &type, const loam_object *object, Visit &&vi
   }
 }
 
-// The same for the other edges; of types that has_rest.
+// The same for all edges that are no fields of the first words; of types that has_rest.
 template <typename Visit>
 inline void visit_rest(const Type &type, loam_object *object, Visit &&visit) {
+  visit_far_fields(type, object, visit);
   if (type.items_offset != 0) {
     const size_t length = read_field<size_t>(object, type.length_offset);
     const uint64_t *items = read_field<const uint64_t *>(object, type.items_offset);
@@ -88,7 +106,9 @@ inline bool visit_items(const Type &type, const loam_object *object, size_t firs
 
 template <typename Visit>
 inline void visit_edges(const Type &type, loam_object *object, Visit &&visit) {
-  visit_fields(type, object, visit);
+  visit_fields(type, object, [&visit](loam_object *target) {
+    if (target != nullptr) visit(target);
+  });
   if (type.has_rest) visit_rest(type, object, visit);
 }
 

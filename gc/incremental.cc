@@ -348,6 +348,7 @@ size_t Cycle::mark_large() {
   if (large->scanned == 0) visit_fields(type, object, visit);
   if (is_long_array(type, object)) {
     const size_t first = large->scanned;
+    if (first == 0) visit_far_fields(type, object, visit);
     large->scanned += kItemsAtOnce;
     if (visit_items(type, object, first, visit)) return 1 + kItemsAtOnce / kItemsPerUnit;
   } else if (type.has_rest) {

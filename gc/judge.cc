@@ -41,17 +41,20 @@ LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
   return tally;
 }
 
-// Counts the edges of the members among `bits`, and notes their refcounts.
-template <Judge::Scope kScope>
+// Counts the edges of the members among `bits`, and notes their refcounts; kReachedOnly: of those
+// that are marked or have been counted when their turn comes.
+template <Judge::Scope kScope, bool kReachedOnly>
 inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t word,
                                           uint64_t bits) {
   EdgeTally tally;
   const size_t size = heap_.range().slabs[slab].block_size;
   char *const base = heap_.range().slab_address(slab) + word * 64 * size;
   const size_t first = slab * kBlocksPerStretch + word * 64;
+  const uint64_t marked = kReachedOnly ? view.marks[first / 64] : 0;
   do {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
     bits &= bits - 1;
+    if (kReachedOnly && view.counts[first + at] == 0 && ((marked >> at) & 1) == 0) continue;
     loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
     if (!is_member<kScope>(object)) continue;
     const uint32_t refcount = object->refcount;
@@ -166,10 +169,11 @@ Judge::Judgement Judge::mark_from_roots(bool quiet) {
 }
 
 // Starts where the host says that live objects are. A hint only counts where the counts agree.
+template <Judge::Scope kScope>
 void Judge::mark_from_hints(bool quiet) {
   struct Hints : loam_visitor {
     explicit Hints(Judge &gc, bool is_quiet) : view(gc), collector(&gc), quiet(is_quiet) {}
-    View<Scope::kAll> view;
+    View<kScope> view;
     Judge *collector;
     bool quiet;
   } hints(*this, quiet);
@@ -183,13 +187,13 @@ void Judge::mark_from_hints(bool quiet) {
       if (number == kNoNumber) return;
       inner = my.view.inner_edges(number);
     } else {
-      const Large *large = large_member<Scope::kAll>(&gc.heap_.large(), object);
+      const Large *large = large_member<kScope>(&gc.heap_.large(), object);
       if (large == nullptr) return;
       inner = large->inner_edges;
     }
-    if (!is_member<Scope::kAll>(object) || inner > object->refcount) return;
+    if (!is_member<kScope>(object) || inner > object->refcount) return;
     if (!gc.is_root(object, inner, my.quiet, ignored)) return;
-    gc.mark_from<Scope::kAll>(my.view, object);
+    gc.mark_from<kScope>(my.view, object);
   };
   if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
 }
@@ -392,10 +396,8 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
     });
   }
   count_edges<kScope>();
-  if (kScope == Scope::kAll) {
-    check_memory();
-    mark_from_hints(quiet);
-  }
+  if (kScope == Scope::kAll) check_memory();
+  if (ScopeTable<kScope>::kWhole) mark_from_hints<kScope>(quiet);
   Judgement tally = mark_from_roots<kScope>(quiet);
   settle<kScope>(quiet, tally);
   return tally;
@@ -404,7 +406,11 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
 template Judge::EdgeTally Judge::count_object<Judge::Scope::kSuspects>(loam_object *);
 template Judge::EdgeTally Judge::count_word<Judge::Scope::kSuspects>(View<Judge::Scope::kSuspects>,
                                                                      size_t, size_t, uint64_t);
+template Judge::EdgeTally Judge::count_object<Judge::Scope::kAll>(loam_object *);
+template Judge::EdgeTally Judge::count_word<Judge::Scope::kAll, true>(View<Judge::Scope::kAll>,
+                                                                      size_t, size_t, uint64_t);
 template Judge::Judgement Judge::judge<Judge::Scope::kAll>(bool, bool);
+template Judge::Judgement Judge::judge<Judge::Scope::kThawed>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kSuspects>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kYoung>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kCondemned>(bool, bool);

@@ -28,7 +28,7 @@ struct GarbageSet {
 
 class Judge {
  public:
-  enum class Scope { kAll, kSuspects, kYoung, kCondemned };
+  enum class Scope { kAll, kThawed, kSuspects, kYoung, kCondemned };
   struct Judgement {
     size_t survivors, uncollectable, acquitted;
   };
@@ -52,6 +52,9 @@ class Judge {
   // gone, so that they need no flag. kCondemned acquits members of the condemned set.
   template <Scope kScope>
   Judgement judge(bool quiet, bool unseen);
+  Judgement judge_all(bool quiet, bool unseen) {
+    return frozen == 0 ? judge<Scope::kAll>(quiet, unseen) : judge<Scope::kThawed>(quiet, unseen);
+  }
   GarbageSet garbage_set(SetName name);
 
   size_t frozen = 0;     // objects
@@ -98,6 +101,8 @@ class Judge {
   void reach_rest(loam_object *object, size_t cursor);
   bool recall_roots(const View<Scope::kAll> &view);
   bool is_remembered(const View<Scope::kAll> &view, const loam_object *object) const;
+  bool reach_upwards();
+  bool reach_large();
   void reach_from_memory();
   void check_memory();
 
@@ -106,12 +111,13 @@ class Judge {
   static void count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally);
   template <Scope kScope>
   EdgeTally count_rest(loam_object *object);
-  template <Scope kScope>
+  template <Scope kScope, bool kReachedOnly = false>
   EdgeTally count_word(View<kScope> view, size_t slab, size_t word, uint64_t bits);
   template <Scope kScope>
   EdgeTally count_object(loam_object *object);
   template <Scope kScope>
   void count_edges();
+  template <Scope kScope>
   void mark_from_hints(bool quiet);
   template <Scope kScope>
   Judgement mark_from_roots(bool quiet);

@@ -23,40 +23,61 @@ using alloc::Range;
 
 // The state of the pass, in the locals of its two loops: nothing here may escape them.
 struct Judge::Reach {
+  static constexpr size_t kSample = 1024;  // objects put on the stack between two decisions
+
   Judge &gc;
-  View<Scope::kAll> view;
-  loam_object **stack;
+  const Tables tables;
+  uint64_t *const marks;  // of the remembered roots, during the pass
+  loam_object **const stack;
   size_t depth = 0;
   bool leads_out = false;
-  size_t cursor = 0;  // the block number up to which objects were scanned or passed over
+  size_t cursor = 0;     // the block number up to which objects were scanned or passed over
+  bool ascends = false;  // most edges lead upwards: the pass is given up
+  bool sampling = true;  // whether they do
+  size_t pushed = 0, forward = 0;  // objects, of this sample; those above what refers to them
 
-  explicit Reach(Judge &collector) : gc(collector), view(collector), stack(collector.mark_stack_) {}
+  explicit Reach(Judge &judge)
+      : gc(judge),
+        tables(judge.heap_.range()),
+        marks(judge.heap_.range().bitmaps[alloc::kMark]),
+        stack(judge.mark_stack_) {}
 
-  // Counts an edge of a reached object, and takes up what it reaches behind the cursor.
-  void edge(loam_object *target) {
-    if (LOAM_EXPECT(view.in_range(target))) {
-      const size_t number = view.member_number(target);
-      if (LOAM_RARELY(number == kNoNumber)) {
-        leads_out = true;
-        return;
-      }
-      const uint8_t before = view.counts[number];
-      if (LOAM_RARELY(before == kCountContinues)) return gc.count_more(number);
-      view.counts[number] = static_cast<uint8_t>(before + 1);
-      if (before != 0 || number > cursor || test_bit(view.marks, number)) return;
-    } else {
-      Large *large = large_member<Scope::kAll>(view.registry, target);
-      if (large == nullptr) leads_out = true;
-      if (large == nullptr || large->inner_edges++ != 0) return;
-      large->mark = true;
+  // Counts an edge of a reached object; true when nothing reached its target before, and the cursor
+  // will not come to it.
+  static bool edge(const Tables &tables, Reach &reach, loam_object *target) {
+    if (LOAM_RARELY(!tables.in_range(target))) return target != nullptr && reach.edge_out(target);
+    const size_t number = tables.number_of(target);
+    if (LOAM_RARELY(number == kNoNumber)) {
+      reach.leads_out = true;
+      return false;
     }
-    if (LOAM_RARELY(depth == kMarkStack)) return gc.make_grey(target);
-    stack[depth++] = target;
+    uint8_t &count = tables.counts[number];
+    const auto after = static_cast<uint8_t>(count + 1);
+    count = after;
+    if (LOAM_EXPECT(after > 1)) return false;
+    if (after == 1) return number <= reach.cursor && !test_bit(reach.marks, number);
+    count = kCountContinues;
+    reach.gc.count_more(number);
+    return false;
   }
 
-  void scan(loam_object *object) {
-    const Type &type = view.type_of(object);
-    visit_fields(type, object, [this](loam_object *target) { edge(target); });
+  LOAM_NOINLINE bool edge_out(loam_object *target) {
+    Large *large = large_member<Scope::kAll>(&gc.heap_.large(), target);
+    if (large == nullptr) leads_out = true;
+    if (large == nullptr || large->inner_edges++ != 0) return false;
+    return large->mark = true;
+  }
+
+  void push(loam_object *object) {
+    if (LOAM_RARELY(depth == kMarkStack)) return gc.make_grey(object);
+    stack[depth++] = object;
+  }
+
+  template <typename Push>
+  void scan(const Tables &local, const Type &type, loam_object *object, Push &&reached) {
+    visit_fields(type, object, [&](loam_object *target) {
+      if (edge(local, *this, target)) reached(target);
+    });
     if (LOAM_RARELY(type.has_rest)) {
       gc.mark_depth_ = depth;
       gc.reach_rest(object, cursor);
@@ -66,6 +87,8 @@ struct Judge::Reach {
 
   void scan_word(size_t slab, size_t word, uint64_t bits);
   void scan_stack();
+  void pass();
+  void leave_all(Ahead &ahead);
 };
 
 LOAM_NOINLINE void Judge::count_more(size_t number) {
@@ -77,8 +100,9 @@ LOAM_NOINLINE void Judge::reach_rest(loam_object *object, size_t cursor) {
   Reach reach(*this);
   reach.depth = mark_depth_;
   reach.cursor = cursor;
-  visit_rest(reach.view.type_of(object), object,
-             [&reach](loam_object *target) { reach.edge(target); });
+  visit_rest(type_of(object), object, [&reach](loam_object *target) {
+    if (Reach::edge(reach.tables, reach, target)) reach.push(target);
+  });
   mark_depth_ = reach.depth;
   edge_tally_.leads_out |= reach.leads_out;
 }
@@ -88,21 +112,27 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   const size_t first = slab * kBlocksPerStretch + word * 64;
   const size_t size = gc.heap_.range().slabs[slab].block_size;
   char *const base = gc.heap_.range().slab_address(slab) + word * 64 * size;
-  const uint64_t hints = view.marks[first / 64];
+  const Tables local = tables;
+  Type *const *const types = gc.types_.types;
+  const uint64_t roots = marks[first / 64];
+  if (roots == 0 && all_zero(local.counts + first)) return;
+  if (!sampling) bits &= ~base::nonzero_bytes(local.refcounts + first);  // scanned before
   for (; bits != 0; bits &= bits - 1) {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-    if (view.counts[first + at] == 0 && ((hints >> at) & 1) == 0) continue;
+    if (local.counts[first + at] == 0 && ((roots >> at) & 1) == 0) continue;
     loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
     if (!is_member<Scope::kAll>(object)) continue;
     cursor = first + at;
-    view.note_refcount(cursor, object->refcount);
-    scan(object);
+    const Type &type = *types[type_index(object->tag)];
+    local.note_refcount(cursor, object->refcount);
+    scan(local, type, object, [this](loam_object *target) { push(target); });
   }
   cursor = first + 63;
 }
 
 // What was reached behind the cursor.
 inline void Judge::Reach::scan_stack() {
+  const Tables local = tables;
   Ahead ahead;
   for (;;) {
     ahead.fill_from(stack, &depth);
@@ -114,11 +144,75 @@ inline void Judge::Reach::scan_stack() {
     }
     loam_object *object = ahead.take();
     if (!is_member<Scope::kAll>(object)) continue;
-    if (LOAM_EXPECT(view.in_range(object))) {
-      view.note_refcount(view.number_of(object), object->refcount);
+    const Type &type = gc.type_of(object);
+    if (LOAM_EXPECT(local.in_range(object))) {
+      const size_t number = local.number_of(object);
+      if (LOAM_RARELY(local.refcounts[number] != 0)) continue;
+      local.note_refcount(number, object->refcount);
     }
-    scan(object);
+    scan(local, type, object, [this, object](loam_object *target) {
+      ++pushed;
+      forward += target > object;
+      push(target);
+    });
+    if (LOAM_EXPECT(pushed < kSample)) continue;
+    if (sampling && forward >= kSample - kSample / 4) return leave_all(ahead);
+    pushed = forward = 0;
   }
+}
+
+// Nothing is lost: the objects are counted, and no refcount is noted of them yet.
+LOAM_NOINLINE void Judge::Reach::leave_all(Ahead &ahead) {
+  ascends = true;
+  const auto leave = [this](loam_object *object) {
+    if (!tables.in_range(object)) Large::of(object)->mark = false;
+  };
+  while (!ahead.empty()) leave(ahead.take());
+  do {
+    while (depth != 0) leave(stack[--depth]);
+    gc.mark_depth_ = 0;
+    if (gc.load_grey()) depth = gc.mark_depth_;
+  } while (depth != 0);
+}
+
+void Judge::Reach::pass() {
+  gc.each_member_word<Scope::kAll>([this](size_t slab, size_t word, uint64_t bits) {
+    if (ascends) return;
+    scan_word(slab, word, bits);
+    if (depth != 0) scan_stack();
+  });
+}
+
+// In a heap where most edges lead upwards, some passes without a stack come to everything. False:
+// there is more.
+bool Judge::reach_upwards() {
+  constexpr int kMostPasses = 16;
+  const View<Scope::kAll> view(*this);
+  for (int pass = 0; pass < kMostPasses; ++pass) {
+    EdgeTally tally;
+    bool any = false;
+    each_member_word<Scope::kAll>([&](size_t slab, size_t word, uint64_t bits) {
+      const size_t first = slab * kBlocksPerStretch + word * 64;
+      bits &= ~base::nonzero_bytes(view.refcounts + first);  // scanned before
+      if ((bits & (base::nonzero_bytes(view.counts + first) | view.marks[first / 64])) == 0) return;
+      tally |= count_word<Scope::kAll, true>(view, slab, word, bits);
+      any = true;
+    });
+    edge_tally_ |= tally;
+    if (!reach_large() && !any) return true;
+  }
+  return false;
+}
+
+// Counts the edges of the large objects that have been counted; false: there was none.
+bool Judge::reach_large() {
+  bool any = false;
+  each_large_member<Scope::kAll>([this, &any](Large *large) {
+    if (large->mark || large->inner_edges == 0) return;
+    any = large->mark = true;
+    edge_tally_ |= count_object<Scope::kAll>(static_cast<loam_object *>(large->block()));
+  });
+  return any;
 }
 
 // Marks the remembered roots that still are objects; false when there is none.
@@ -142,18 +236,17 @@ bool Judge::is_remembered(const View<Scope::kAll> &view, const loam_object *obje
 
 // Counts the edges of all that the remembered roots reach, and marks it.
 void Judge::reach_from_memory() {
+  if (!recall_roots(View<Scope::kAll>(*this))) return;
   Reach reach(*this);
-  if (!recall_roots(reach.view)) return;
-  each_member_word<Scope::kAll>([&reach](size_t slab, size_t word, uint64_t bits) {
-    const size_t number = slab * kBlocksPerStretch + word * 64;
-    if (reach.view.marks[number / 64] == 0 && all_zero(reach.view.counts + number)) return;
-    reach.scan_word(slab, word, bits);
-    if (reach.depth != 0) reach.scan_stack();
-  });
+  reach.pass();
+  if (reach.ascends && !reach_upwards()) {
+    reach.ascends = reach.sampling = false;
+    reach.pass();
+  }
   edge_tally_.leads_out |= reach.leads_out;
   each_member_word<Scope::kAll>([&reach](size_t slab, size_t word, uint64_t bits) {
     const size_t number = slab * kBlocksPerStretch + word * 64;
-    reach.view.marks[number / 64] |= bits & nonzero_bytes(reach.view.counts + number);
+    reach.marks[number / 64] |= bits & base::nonzero_bytes(reach.tables.counts + number);
   });
 }
 

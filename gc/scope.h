@@ -1,7 +1,8 @@
 // The sets that the collector judges, and how each is walked. For the judge and the
 // incremental cycle.
 //
-//   kAll        every container                          less the frozen, dead and condemned
+//   kAll        every container, while none is frozen    less the dead and condemned
+//   kThawed     every container, while some are          less the frozen, dead and condemned
 //   kSuspects   what the running cycle has not marked    less the frozen, dead and condemned
 //   kYoung      containers in kYoung words               less the dead and condemned
 //   kCondemned  what the running collection condemned    all of it, dead ones too
@@ -18,10 +19,13 @@ namespace loam::gc {
 
 template <Judge::Scope kScope>
 struct ScopeTable {
-  // Of what is old; frozen objects are passed over.
-  static constexpr bool kOld = kScope == Judge::Scope::kAll || kScope == Judge::Scope::kSuspects;
+  // Not a list of slabs, but all of them.
+  static constexpr bool kWhole = kScope == Judge::Scope::kAll || kScope == Judge::Scope::kThawed;
+  // Frozen objects are to be passed over.
+  static constexpr bool kMayMeetFrozen =
+      kScope == Judge::Scope::kThawed || kScope == Judge::Scope::kSuspects;
   // Whose bits say that a block may be a member; of suspects, whose bits say that it is none.
-  static constexpr alloc::Bitmap kBitmap = kScope == Judge::Scope::kAll        ? alloc::kAllocated
+  static constexpr alloc::Bitmap kBitmap = kWhole                              ? alloc::kAllocated
                                            : kScope == Judge::Scope::kSuspects ? alloc::kCycleMark
                                            : kScope == Judge::Scope::kYoung    ? alloc::kYoung
                                                                                : alloc::kCondemned;
@@ -41,7 +45,7 @@ inline void Judge::each_member_word_of(size_t slab, Visit &&visit) {
   const uint64_t *words = range.words(ScopeTable<kScope>::kBitmap, slab);
   const uint64_t *allocated = range.words(alloc::kAllocated, slab);
   const uint64_t *set_aside = range.words(alloc::kFrozen, slab);
-  const bool any_frozen = ScopeTable<kScope>::kOld && frozen != 0;
+  const bool any_frozen = ScopeTable<kScope>::kMayMeetFrozen && frozen != 0;
   const size_t count = (range.slabs[slab].block_count + 63) / 64;
   for (size_t word = 0; word < count; ++word) {
     uint64_t bits = allocated[word] & (kScope == Scope::kSuspects ? ~words[word] : words[word]);
@@ -54,7 +58,7 @@ template <Judge::Scope kScope, typename Visit>
 inline void Judge::each_member_word(Visit &&visit) {
   const alloc::Range &range = heap_.range();
   using alloc::Slab;
-  if (kScope == Scope::kAll) {
+  if (ScopeTable<kScope>::kWhole) {
     for (size_t slab = 0, limit = heap_.slab_limit(); slab < limit; ++slab) {
       if (range.tracked[slab] != 0) each_member_word_of<kScope>(slab, visit);
     }
@@ -82,7 +86,7 @@ inline void Judge::each_large_member(Visit &&visit) {
     for (alloc::Large *large = registry.first(list); large != registry.end(list);
          large = large->next) {
       if (kScope == Scope::kCondemned ? !large->condemned : large->condemned) continue;
-      if (ScopeTable<kScope>::kOld && large->frozen) continue;
+      if (ScopeTable<kScope>::kMayMeetFrozen && large->frozen) continue;
       if (kScope == Scope::kSuspects && large->cycle_mark) continue;
       if (is_member<kScope>(static_cast<loam_object *>(large->block()))) visit(large);
     }
@@ -94,10 +98,11 @@ inline void Judge::each_large_member(Visit &&visit) {
 template <Judge::Scope kScope>
 inline alloc::Large *Judge::large_member(const alloc::LargeRegistry *registry,
                                          loam_object *object) {
+  if (object == nullptr) return nullptr;
   if ((object->tag & LOAM_FLAG_LARGE) == 0) return nullptr;  // another runtime's
   alloc::Large *large = alloc::Large::of(object);
   if (large->owner != registry || large->kind != alloc::Kind::kContainer) return nullptr;
-  if (ScopeTable<kScope>::kOld && large->frozen) return nullptr;
+  if (ScopeTable<kScope>::kMayMeetFrozen && large->frozen) return nullptr;
   if (kScope == Scope::kSuspects && large->cycle_mark) return nullptr;
   if (kScope == Scope::kYoung && !large->young) return nullptr;
   if (kScope == Scope::kCondemned && !large->condemned) return nullptr;
@@ -119,10 +124,11 @@ struct Judge::View : Tables {
   size_t member_number(const loam_object *target) const {
     const size_t number = number_of(target);
     if (number == kNoNumber) return number;
-    if (kScope != Scope::kAll && test_bit(source, number) == (kScope == Scope::kSuspects)) {
+    if (!ScopeTable<kScope>::kWhole && test_bit(source, number) == (kScope == Scope::kSuspects)) {
       return kNoNumber;
     }
-    if (ScopeTable<kScope>::kOld && LOAM_RARELY(frozen != nullptr) && test_bit(frozen, number)) {
+    if (ScopeTable<kScope>::kMayMeetFrozen && LOAM_RARELY(frozen != nullptr) &&
+        test_bit(frozen, number)) {
       return kNoNumber;
     }
     return number;
@@ -142,9 +148,11 @@ inline void Judge::count_edge(const View<kScope> &view, loam_object *target, Edg
   if (LOAM_EXPECT(view.in_range(target))) {
     const size_t number = view.member_number(target);
     if (LOAM_EXPECT(number != kNoNumber)) {
-      tally.overflowed |= view.count(number);
+      if (LOAM_RARELY(view.count(number))) tally.overflowed = true;
       return;
     }
+  } else if (target == nullptr) {
+    return;
   } else if (alloc::Large *large = large_member<kScope>(view.registry, target)) {
     ++large->inner_edges;
     return;

@@ -145,7 +145,7 @@ inline void Collector::release_edge(const Tables &tables, const uint64_t *set,
     const size_t number = tables.number_of(target);
     if (number != kNoNumber && test_bit(set, number)) return;
   } else {
-    if (is_foreign_large(target)) return;  // never followed
+    if (target == nullptr || is_foreign_large(target)) return;  // another runtime's, never followed
     const Large *large = Large::of(target);
     const bool emergency = set == heap_.range().bitmaps[alloc::kEmergency];
     if (emergency ? large->emergency : large->condemned) return;

@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "allocator/base/byte_masks.h"
 #include "allocator/base/check.h"
 #include "allocator/range.h"
 #include "gc/type.h"
@@ -70,30 +71,6 @@ inline bool test_bit(const uint64_t *bitmap, size_t number) {
   return ((bitmap[number >> 6] >> (number & 63)) & 1) != 0;
 }
 
-// Eight bytes as eight bits: set where the byte is not zero. (Warren, Hacker's Delight, 6-1.)
-inline uint64_t bits_of_bytes(uint64_t bytes) {
-  constexpr uint64_t kLowBits = 0x7F7F7F7F7F7F7F7F;
-  const uint64_t high = (((bytes & kLowBits) + kLowBits) | bytes) & ~kLowBits;
-  return (high * 0x0002040810204081) >> 56;
-}
-
-// The high bit of each byte of `left` that is less than its byte of `right`. (The same, 2-12.)
-inline uint64_t high_where_less(uint64_t left, uint64_t right) {
-  constexpr uint64_t kHighBits = 0x8080808080808080;
-  const uint64_t difference = (left | kHighBits) - (right & ~kHighBits);
-  return ((~left & right) | (~(left ^ right) & ~difference)) & kHighBits;
-}
-
-inline uint64_t nonzero_bytes(const uint8_t *bytes) {
-  uint64_t bits = 0;
-  for (unsigned at = 0; at < 64; at += 8) {
-    uint64_t eight;
-    std::memcpy(&eight, bytes + at, sizeof eight);
-    bits |= bits_of_bytes(eight) << at;
-  }
-  return bits;
-}
-
 inline bool all_zero(const uint8_t *bytes) {
   uint64_t any = 0;
   for (unsigned at = 0; at < 64; at += 8) {
@@ -113,14 +90,14 @@ struct WordOfCounts {
 
   WordOfCounts(const Tables &tables, size_t first_number)
       : members(0), differ(0), fewer(0), full(0) {
-    for (unsigned at = 0; at < 64; at += 8) {
-      uint64_t refs, counts;
-      std::memcpy(&refs, tables.refcounts + first_number + at, sizeof refs);
-      std::memcpy(&counts, tables.counts + first_number + at, sizeof counts);
-      members |= bits_of_bytes(refs) << at;
-      differ |= bits_of_bytes(refs ^ counts) << at;
-      fewer |= bits_of_bytes(high_where_less(refs, counts)) << at;
-      full |= (~(bits_of_bytes(~refs) & bits_of_bytes(~counts)) & 0xFF) << at;
+    using base::ByteGroup;
+    for (unsigned at = 0; at < 64; at += ByteGroup::kBytes) {
+      const ByteGroup refs = ByteGroup::load(tables.refcounts + first_number + at);
+      const ByteGroup counts = ByteGroup::load(tables.counts + first_number + at);
+      members |= refs.nonzero() << at;
+      differ |= refs.differs_from(counts) << at;
+      fewer |= refs.less_than(counts) << at;
+      full |= (refs.full() | counts.full()) << at;
     }
   }
 };

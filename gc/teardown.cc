@@ -226,7 +226,9 @@ inline loam_object *Collector::destroy(loam_object *object) {
   if (LOAM_RARELY(type.dispose != nullptr)) {
     dispose_dead(object, type);
   } else if (type.has_edges) {
-    visit_fields(type, object, [this, &next](loam_object *child) { release_later(child, next); });
+    visit_fields(type, object, [this, &next](loam_object *child) {
+      if (child != nullptr) release_later(child, next);
+    });
     if (LOAM_RARELY(type.has_rest)) release_rest_later(object, type, next);
   }
   ++statistics_.freed_by_count;

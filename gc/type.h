@@ -14,18 +14,26 @@
 
 namespace loam::gc {
 
+// The words of an object that a bit each can tell of: all of a small one.
+constexpr size_t kMappedWords = 32;
+static_assert(kMappedWords * sizeof(uint64_t) == LOAM_MAX_BLOCK);
+
 struct Type : loam_type {
-  alloc::Kind kind;        // kLeaf: untracked (no references, or acyclic); kContainer
-  bool unzeroed;           // LOAM_TYPE_UNZEROED
-  bool has_edges;          // false: nothing to trace
-  bool has_rest;           // edges that are no fields: items, or what trace reports
+  alloc::Kind kind;  // kLeaf: untracked (no references, or acyclic); kContainer
+  bool unzeroed;     // LOAM_TYPE_UNZEROED
+  bool has_edges;    // false: nothing to trace
+  bool has_rest;     // edges behind its first words: far fields, items, what trace reports
+  // The first run of fields that are a loam_object *: offsets of the first and behind the last.
+  uint16_t run_begin, run_end;
+  uint32_t ref_words;    // bit i: the object's word i, of 8 bytes, is one that is not in the run
+  uint32_t value_words;  // bit i: it is a tagged word
+  uint64_t value_mask, value_bits, pointer_mask;
   uint16_t ref_count;      // refs[ref_count]
   uint16_t value_count;    // values[value_count]
-  const uint16_t *refs;    // offsets of loam_object *
-  const uint16_t *values;  // offsets of tagged words
-  uint64_t value_mask, value_bits, pointer_mask;
-  size_t items_offset;   // of a pointer to tagged words; 0: none
-  size_t length_offset;  // of their number, a size_t
+  const uint16_t *refs;    // offsets of a loam_object * in the words from kMappedWords on
+  const uint16_t *values;  // offsets of tagged words there
+  size_t items_offset;     // of a pointer to tagged words; 0: none
+  size_t length_offset;    // of their number, a size_t
   loam_trace_fn trace;
   loam_finalize_fn finalize;
   loam_dispose_fn dispose;
