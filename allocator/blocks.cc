@@ -185,6 +185,25 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   if (slab.allocated == 0) release_slab(index);
 }
 
+void Heap::return_slab(size_t index) {
+  Slab &slab = range_.slabs[index];
+  LOAM_ASSERT(slab.allocated != 0 && !watched_);
+  handed_out_bytes_ -= size_t{slab.allocated} * slab.block_size;
+  for (size_t word = 0; word * 64 < slab.block_count; ++word) {
+    if (slab.kind == Kind::kContainer) {
+      uint64_t &young_bits = range_.words(kYoung, index)[word];
+      young_blocks -= count_bits(young_bits);
+      young_bits = 0;
+    }
+    range_.words(kAllocated, index)[word] = 0;
+  }
+  if (slab.allocated == slab.block_count) link_partial(slab, index);
+  pools_[slab.head].allocated -= slab.allocated;
+  slab.allocated = 0;
+  slab.dirty = true;
+  release_slab(index);
+}
+
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
                             bool unzeroed) {
   if (locked_ || torture_.fails()) {

@@ -57,6 +57,9 @@ class Heap {
   void free_object(loam_thread *thread, loam_object *object);
   // Takes back blocks of one word of a slab that are zero, header and link included.
   void return_word(size_t slab, size_t word, uint64_t bits);
+  // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
+  // its pages are not given back before.
+  void return_slab(size_t slab);
   // Takes back blocks like these one by one; those of one word that come together go back in one
   // step, at the latest with finish().
   class Returns {

@@ -223,9 +223,14 @@ bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget)
     std::memset(words, 0, words_count * sizeof *words);
     size_t count = 0;
     for (size_t word = 0; word < words_count; ++word) {
-      if (doomed[word] == 0) continue;
-      free_word(slab, word, doomed[word]);
       count += static_cast<size_t>(__builtin_popcountll(doomed[word]));
+    }
+    if (count == heap_.range().slabs[slab].allocated && !heap_.watched()) {
+      heap_.return_slab(slab);
+      return count;
+    }
+    for (size_t word = 0; word < words_count; ++word) {
+      if (doomed[word] != 0) free_word(slab, word, doomed[word]);
     }
     return count;
   });
