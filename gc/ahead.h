@@ -2,7 +2,7 @@
 // enters prefetched, so that it is there when its edges are read (Cher, Hosking and Vitek, ASPLOS
 // 2004).
 //
-//   stack --> fill_from --> 16 objects, each prefetched --> take --> scan
+//   stack --> 16 objects, each prefetched --> next --> scan
 //
 // Thread safety: a local of one function.
 #pragma once
@@ -11,26 +11,40 @@
 
 #include <cstddef>
 
+#include "allocator/base/check.h"
+
 namespace loam::gc {
 
 class Ahead {
  public:
-  bool empty() const { return first_ == last_; }
+  bool empty() const { return count_ == 0; }
 
-  // Takes objects from the top of a stack, as many as there is room for.
-  void fill_from(loam_object *const *stack, size_t *depth) {
-    while (*depth != 0 && last_ - first_ < kObjects) {
-      loam_object *next = stack[--*depth];
-      __builtin_prefetch(next);
-      objects_[last_++ % kObjects] = next;
+  // The object that has been on its way longest; the queue fills up from the top of the stack.
+  // nullptr: both are empty.
+  loam_object *next(loam_object *const *stack, size_t *depth) {
+    if (LOAM_RARELY(count_ != kObjects || *depth == 0)) {
+      while (*depth != 0 && count_ < kObjects) start(stack[--*depth], count_++);
+      return count_ != 0 ? take() : nullptr;
     }
+    loam_object *object = objects_[first_ % kObjects];
+    start(stack[--*depth], kObjects);
+    ++first_;
+    return object;
   }
-  loam_object *take() { return objects_[first_++ % kObjects]; }  // not when empty
+  loam_object *take() {  // not when empty
+    --count_;
+    return objects_[first_++ % kObjects];
+  }
 
  private:
   static constexpr size_t kObjects = 16;
 
-  size_t first_ = 0, last_ = 0;
+  void start(loam_object *object, size_t behind_first) {
+    __builtin_prefetch(object);
+    objects_[(first_ + behind_first) % kObjects] = object;
+  }
+
+  size_t first_ = 0, count_ = 0;
   loam_object *objects_[kObjects];
 };
 

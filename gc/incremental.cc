@@ -149,14 +149,14 @@ size_t Cycle::count(size_t budget) {
 
 size_t Cycle::count_slab(size_t slab) {
   if (heap_.range().tracked[slab] == 0) return 1;
-  const Suspects view(judge_);
+  const Judge::View<Judge::Scope::kRescue> view(judge_);
   const size_t before = suspects_;
   const size_t words = (heap_.range().slabs[slab].block_count + 63) / 64;
   for (size_t word = 0; word < words; ++word) {
     const uint64_t bits = suspects_of(slab, word);
     if (bits == 0) continue;
     suspects_ += static_cast<size_t>(__builtin_popcountll(bits));
-    overflowed_ |= judge_.count_word<Judge::Scope::kSuspects>(view, slab, word, bits).overflowed;
+    overflowed_ |= judge_.count_word<Judge::Scope::kRescue>(view, slab, word, bits).overflowed;
   }
   return kSlabUnits + suspects_ - before;
 }
@@ -172,7 +172,7 @@ bool Cycle::count_large() {
     return true;
   }
   ++suspects_;
-  overflowed_ |= judge_.count_object<Judge::Scope::kSuspects>(object).overflowed;
+  overflowed_ |= judge_.count_object<Judge::Scope::kRescue>(object).overflowed;
   return true;
 }
 
@@ -255,9 +255,13 @@ void Cycle::look_at_large() {
 // Marks a suspect; true when it is a small one that is to be followed.
 inline bool Cycle::blacken(const Suspects &view, loam_object *target) {
   if (LOAM_EXPECT(view.in_range(target))) {
-    const size_t number = view.member_number(target);
-    if (number == kNoNumber) return false;
-    heap_.range().bitmaps[alloc::kCycleMark][number >> 6] |= Range::bit_of(number);
+    const size_t number = view.number_of(target);
+    if (LOAM_RARELY(number == kNoNumber)) return false;
+    uint64_t &word = view.source[number >> 6];
+    const uint64_t bit = Range::bit_of(number);
+    if ((word & bit) != 0) return false;
+    if (LOAM_RARELY(view.frozen != nullptr) && test_bit(view.frozen, number)) return false;
+    word |= bit;
     return true;
   }
   if (Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target)) {
@@ -280,38 +284,44 @@ size_t Cycle::mark(size_t budget) {
   Ahead ahead;
   loam_object **const stack = stack_;
   size_t depth = 0, used = 0;
-  const auto visit = [this, &view, &depth, stack](loam_object *target) {
-    if (!blacken(view, target)) return;
-    if (LOAM_RARELY(depth == kStack)) return make_grey(target);
-    stack[depth++] = target;
-  };
   while (used < budget) {
     if (LOAM_RARELY(array_ != nullptr)) {
       used += scan_array();
       continue;
     }
-    ahead.fill_from(stack, &depth);
-    if (LOAM_RARELY(ahead.empty())) {
+    loam_object *object = ahead.next(stack, &depth);
+    if (LOAM_RARELY(object == nullptr)) {
       used += mark_large();
       depth = load_grey();
       if (depth == 0 && !grey_exists()) break;
       continue;
     }
-    loam_object *object = ahead.take();
     const Type &type = view.type_of(object);
     ++used;
-    visit_fields(type, object, visit);
-    if (LOAM_EXPECT(!type.has_rest)) continue;
-    if (is_long_array(type, object)) {
-      array_ = object;
-      array_items_ = 0;
-    } else {
-      visit_rest(type, object, visit);
-    }
+    visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
+      if (!blacken(view, target)) return;
+      if (LOAM_RARELY(depth == kStack)) return make_grey(target);
+      stack[depth++] = target;
+    });
+    if (LOAM_RARELY(type.has_rest)) mark_rest(object);
   }
   while (!ahead.empty()) make_grey(ahead.take());
   while (depth != 0) make_grey(stack[--depth]);
   return used;
+}
+
+// The edges of a small object that are no fields; a long array is taken up later.
+LOAM_NOINLINE void Cycle::mark_rest(loam_object *object) {
+  const Suspects view(judge_);
+  const Type &type = view.type_of(object);
+  if (is_long_array(type, object)) {
+    array_ = object;
+    array_items_ = 0;
+    return;
+  }
+  visit_rest(type, object, [this, &view](loam_object *target) {
+    if (blacken(view, target)) make_grey(target);
+  });
 }
 
 // Moves one word of the grey bitmap to the stack; returns how many objects.
@@ -386,10 +396,11 @@ size_t Cycle::scan_array() {
     return 1;
   }
   const Suspects view(judge_);
+  const Judge::View<Judge::Scope::kRescue> counted(judge_);
   Judge::EdgeTally tally;
   const bool more = visit_items(types_.of(array_), array_, array_items_, [&](loam_object *target) {
     if (counting_) {
-      Judge::count_edge<Judge::Scope::kSuspects>(view, target, tally);
+      Judge::count_edge<Judge::Scope::kRescue>(counted, target, tally);
     } else if (blacken(view, target)) {
       make_grey(target);
     }

@@ -91,6 +91,7 @@ class Cycle {
   size_t mark(size_t budget);
   bool blacken(const Suspects &view, loam_object *target);
   void make_grey(loam_object *object);
+  void mark_rest(loam_object *object);
   size_t load_grey();
   size_t mark_large();
   bool array_is_intact() const;

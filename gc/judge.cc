@@ -30,7 +30,7 @@ template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
   const View<kScope> view(*this);
   EdgeTally tally;
-  if (kScope == Scope::kSuspects && leaves_long_arrays &&
+  if (kScope == Scope::kRescue && leaves_long_arrays &&
       is_long_array(view.type_of(object), object) && view.in_range(object)) {
     heap_.range().set(alloc::kCycleGrey, view.number_of(object));
     heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, heap_.range().slab_index(object));
@@ -273,14 +273,13 @@ void Judge::mark_from(View<kScope> view, loam_object *member) {
   size_t depth = 0;
   stack[depth++] = member;
   for (;;) {
-    ahead.fill_from(stack, &depth);
-    if (LOAM_RARELY(ahead.empty())) {
+    loam_object *object = ahead.next(stack, &depth);
+    if (LOAM_RARELY(object == nullptr)) {
       mark_depth_ = 0;
       if (!load_grey()) return;
       depth = mark_depth_;
       continue;
     }
-    loam_object *object = ahead.take();
     const Type &type = view.type_of(object);
     visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
       if (!mark_edge<kScope>(view, target)) return;
@@ -403,9 +402,9 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   return tally;
 }
 
-template Judge::EdgeTally Judge::count_object<Judge::Scope::kSuspects>(loam_object *);
-template Judge::EdgeTally Judge::count_word<Judge::Scope::kSuspects>(View<Judge::Scope::kSuspects>,
-                                                                     size_t, size_t, uint64_t);
+template Judge::EdgeTally Judge::count_object<Judge::Scope::kRescue>(loam_object *);
+template Judge::EdgeTally Judge::count_word<Judge::Scope::kRescue>(View<Judge::Scope::kRescue>,
+                                                                   size_t, size_t, uint64_t);
 template Judge::EdgeTally Judge::count_object<Judge::Scope::kAll>(loam_object *);
 template Judge::EdgeTally Judge::count_word<Judge::Scope::kAll, true>(View<Judge::Scope::kAll>,
                                                                       size_t, size_t, uint64_t);

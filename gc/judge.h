@@ -28,7 +28,7 @@ struct GarbageSet {
 
 class Judge {
  public:
-  enum class Scope { kAll, kThawed, kSuspects, kYoung, kCondemned };
+  enum class Scope { kAll, kThawed, kSuspects, kRescue, kYoung, kCondemned };
   struct Judgement {
     size_t survivors, uncollectable, acquitted;
   };

@@ -135,14 +135,13 @@ inline void Judge::Reach::scan_stack() {
   const Tables local = tables;
   Ahead ahead;
   for (;;) {
-    ahead.fill_from(stack, &depth);
-    if (LOAM_RARELY(ahead.empty())) {
+    loam_object *object = ahead.next(stack, &depth);
+    if (LOAM_RARELY(object == nullptr)) {
       gc.mark_depth_ = 0;
       if (!gc.load_grey()) return;
       depth = gc.mark_depth_;
       continue;
     }
-    loam_object *object = ahead.take();
     if (!is_member<Scope::kAll>(object)) continue;
     const Type &type = gc.type_of(object);
     if (LOAM_EXPECT(local.in_range(object))) {

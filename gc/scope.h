@@ -4,6 +4,8 @@
 //   kAll        every container, while none is frozen    less the dead and condemned
 //   kThawed     every container, while some are          less the frozen, dead and condemned
 //   kSuspects   what the running cycle has not marked    less the frozen, dead and condemned
+//   kRescue     the same, counted at less cost: edges into other small containers count too, where
+//               nobody will look
 //   kYoung      containers in kYoung words               less the dead and condemned
 //   kCondemned  what the running collection condemned    all of it, dead ones too
 //
@@ -21,14 +23,16 @@ template <Judge::Scope kScope>
 struct ScopeTable {
   // Not a list of slabs, but all of them.
   static constexpr bool kWhole = kScope == Judge::Scope::kAll || kScope == Judge::Scope::kThawed;
+  static constexpr bool kUnmarked =
+      kScope == Judge::Scope::kSuspects || kScope == Judge::Scope::kRescue;
   // Frozen objects are to be passed over.
   static constexpr bool kMayMeetFrozen =
       kScope == Judge::Scope::kThawed || kScope == Judge::Scope::kSuspects;
   // Whose bits say that a block may be a member; of suspects, whose bits say that it is none.
-  static constexpr alloc::Bitmap kBitmap = kWhole                              ? alloc::kAllocated
-                                           : kScope == Judge::Scope::kSuspects ? alloc::kCycleMark
-                                           : kScope == Judge::Scope::kYoung    ? alloc::kYoung
-                                                                               : alloc::kCondemned;
+  static constexpr alloc::Bitmap kBitmap = kWhole                           ? alloc::kAllocated
+                                           : kUnmarked                      ? alloc::kCycleMark
+                                           : kScope == Judge::Scope::kYoung ? alloc::kYoung
+                                                                            : alloc::kCondemned;
 };
 
 // Free blocks and the dead have a count of 0; both keep their bits for a while.
@@ -102,8 +106,10 @@ inline alloc::Large *Judge::large_member(const alloc::LargeRegistry *registry,
   if ((object->tag & LOAM_FLAG_LARGE) == 0) return nullptr;  // another runtime's
   alloc::Large *large = alloc::Large::of(object);
   if (large->owner != registry || large->kind != alloc::Kind::kContainer) return nullptr;
-  if (ScopeTable<kScope>::kMayMeetFrozen && large->frozen) return nullptr;
-  if (kScope == Scope::kSuspects && large->cycle_mark) return nullptr;
+  if ((ScopeTable<kScope>::kMayMeetFrozen || kScope == Scope::kRescue) && large->frozen) {
+    return nullptr;
+  }
+  if (ScopeTable<kScope>::kUnmarked && large->cycle_mark) return nullptr;
   if (kScope == Scope::kYoung && !large->young) return nullptr;
   if (kScope == Scope::kCondemned && !large->condemned) return nullptr;
   return large;
@@ -135,7 +141,7 @@ struct Judge::View : Tables {
   }
   const Type &type_of(const loam_object *object) const { return *types[type_index(object->tag)]; }
 
-  const uint64_t *source;
+  uint64_t *source;
   uint64_t *marks;
   const uint64_t *frozen;  // null: nothing is
   const alloc::LargeRegistry *registry;
