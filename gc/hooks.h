@@ -23,9 +23,10 @@ enum class Work {
   kFinal,
   kFinalize,
   kSweep,
+  kClear,
   kDrain,  // releasing what died by count, outside of loam_decref
 };
-constexpr size_t kWorks = 11;
+constexpr size_t kWorks = 12;
 
 struct Hooks {
   void *context;

@@ -37,6 +37,8 @@ Work work_of(Cycle::Phase phase) {
       return Work::kSplit;
     case Cycle::Phase::kFinal:
       return Work::kFinal;
+    case Cycle::Phase::kClear:
+      return Work::kClear;
     default:
       return Work::kStart;
   }

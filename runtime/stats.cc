@@ -25,6 +25,7 @@ static_assert(static_cast<int>(gc::Work::kSplit) == LOAM_WORK_SPLIT);
 static_assert(static_cast<int>(gc::Work::kFinal) == LOAM_WORK_FINAL);
 static_assert(static_cast<int>(gc::Work::kFinalize) == LOAM_WORK_FINALIZE);
 static_assert(static_cast<int>(gc::Work::kSweep) == LOAM_WORK_SWEEP);
+static_assert(static_cast<int>(gc::Work::kClear) == LOAM_WORK_CLEAR);
 static_assert(static_cast<int>(gc::Work::kDrain) == LOAM_WORK_DRAIN);
 static_assert(gc::kWorks == LOAM_WORKS);
 

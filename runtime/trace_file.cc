@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kTextBytes = 384;  // more than any stretch and its counter take
 
 constexpr const char *kNames[] = {"young", "full",  "emergency", "start", "rescue", "mark",
-                                  "split", "final", "finalize",  "sweep", "drain"};
+                                  "split", "final", "finalize",  "sweep", "clear",  "drain"};
 static_assert(sizeof kNames / sizeof *kNames == LOAM_WORKS);
 
 // Trace events are in microseconds.

@@ -72,9 +72,10 @@ void print_collections(const loam_stats &stats) {
 }
 
 void print_pauses(const loam_stats &stats) {
-  static constexpr const char *kNames[] = {
-      "young",       "full",        "emergency",      "full: start", "full: rescue",   "full: mark",
-      "full: split", "full: final", "full: finalize", "full: sweep", "deferred deaths"};
+  static constexpr const char *kNames[] = {"young",       "full",         "emergency",
+                                           "full: start", "full: rescue", "full: mark",
+                                           "full: split", "full: final",  "full: finalize",
+                                           "full: sweep", "full: clear",  "deferred deaths"};
   static_assert(sizeof kNames / sizeof *kNames == LOAM_WORKS);
   std::printf("\n  %-24s %12s %9s %9s %9s\n", "pauses, ms", "count", "median", "p99", "longest");
   for (int work = 0; work < LOAM_WORKS; ++work) {

@@ -31,6 +31,7 @@ typedef enum loam_work {
   LOAM_WORK_FINAL,
   LOAM_WORK_FINALIZE,
   LOAM_WORK_SWEEP,
+  LOAM_WORK_CLEAR,
   LOAM_WORK_DRAIN, /* freeing what died by its count and waited (pending_objects) */
   LOAM_WORKS
 } loam_work;
