@@ -103,9 +103,15 @@ class Cycle {
   size_t split_large(size_t budget);
   bool walks_in_vain() const;
   size_t walk(loam_object *first);
-  bool join(const Suspects &view, loam_object *target, size_t *count);
+  struct Batch;
+  bool walk_rest(loam_object *object, Batch *batch);
+  void follow(const Suspects &view, loam_object **objects, Batch &batch, loam_object *target);
+  void follow_large(loam_object *target, Batch *batch);
+  static void uncount(const Suspects &view, const loam_object *first);
   bool is_closed(const Suspects &view, size_t count) const;
-  void leave(const Suspects &view, size_t count, bool overflowed, bool closed);
+  static void forget(const Suspects &view, size_t number, bool overflowed);
+  void condemn_batch(const Suspects &view, const Batch &batch);
+  void leave_batch(const Suspects &view, const Batch &batch);
 
   // FINAL and CLEAR
   size_t judge_rest();

@@ -25,6 +25,8 @@ struct ScopeTable {
   static constexpr bool kWhole = kScope == Judge::Scope::kAll || kScope == Judge::Scope::kThawed;
   static constexpr bool kUnmarked =
       kScope == Judge::Scope::kSuspects || kScope == Judge::Scope::kRescue;
+  // What an edge leads to is looked up in kBitmap.
+  static constexpr bool kByBit = !kWhole && kScope != Judge::Scope::kRescue;
   // Frozen objects are to be passed over.
   static constexpr bool kMayMeetFrozen =
       kScope == Judge::Scope::kThawed || kScope == Judge::Scope::kSuspects;
@@ -130,7 +132,7 @@ struct Judge::View : Tables {
   size_t member_number(const loam_object *target) const {
     const size_t number = number_of(target);
     if (number == kNoNumber) return number;
-    if (!ScopeTable<kScope>::kWhole && test_bit(source, number) == (kScope == Scope::kSuspects)) {
+    if (ScopeTable<kScope>::kByBit && test_bit(source, number) == (kScope == Scope::kSuspects)) {
       return kNoNumber;
     }
     if (ScopeTable<kScope>::kMayMeetFrozen && LOAM_RARELY(frozen != nullptr) &&

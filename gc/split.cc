@@ -71,57 +71,101 @@ size_t Cycle::split_large(size_t budget) {
   return used;
 }
 
+// What a walk came across, in its locals.
+struct Cycle::Batch {
+  size_t count = 0;
+  int64_t deficit = 0;
+  bool overflowed = false;  // a byte of counts
+  bool leads_out = false;   // an edge to what is no member
+};
+
 // Returns the objects walked.
 size_t Cycle::walk(loam_object *first) {
   constexpr size_t kAhead = 8;
   const Suspects view(judge_);
-  size_t count = 0, next = 0;
+  loam_object **const objects = batch_;
+  Batch batch;
+  follow(view, objects, batch, first);
+  batch.deficit = 0;  // the walk is no reference
+  uncount(view, first);
   bool closed = true;
-  int64_t deficit = 0;
-  Judge::EdgeTally tally;
-  const auto visit = [&](loam_object *target) {
-    // An edge out of the batch, to one that was too many, does not count: whether the batch is
-    // garbage depends on the references into it alone [G-8].
-    if (!join(view, target, &count)) return;
-    Judge::count_edge<Judge::Scope::kSuspects>(view, target, tally);
-    --deficit;
-  };
-  join(view, first, &count);
-  for (; next < count && closed; ++next) {
-    if (next + kAhead < count) __builtin_prefetch(batch_[next + kAhead]);
-    loam_object *object = batch_[next];
-    deficit += object->refcount;
+  for (size_t next = 0; next < batch.count && closed; ++next) {
+    if (next + kAhead < batch.count) __builtin_prefetch(objects[next + kAhead]);
+    loam_object *object = objects[next];
+    batch.deficit += object->refcount;
     const Type &type = view.type_of(object);
-    visit_fields(type, object, visit);
-    if (!type.has_rest) continue;
-    // An array that is too long for a batch is followed by FINAL.
-    closed = !is_long_array(type, object);
-    if (closed) visit_rest(type, object, visit);
+    visit_fields(type, object, [this, &view, objects, &batch](loam_object *target) {
+      follow(view, objects, batch, target);
+    });
+    if (LOAM_RARELY(type.has_rest)) closed = walk_rest(object, &batch);
   }
-  closed = closed && deficit == 0 && is_closed(view, count);
-  leave(view, count, tally.overflowed, closed);
-  if (!closed) in_vain_ += count;
-  return count + 1;
+  closed = closed && batch.deficit == 0 && is_closed(view, batch.count);
+  if (closed) {
+    condemn_batch(view, batch);
+  } else {
+    leave_batch(view, batch);
+  }
+  return batch.count + 1;
 }
 
-// Puts a suspect into the batch, unless it is there; false when it is none, or the batch is full.
-bool Cycle::join(const Suspects &view, loam_object *target, size_t *count) {
-  if (LOAM_EXPECT(view.in_range(target))) {
-    const size_t number = view.member_number(target);
-    if (number == kNoNumber) return false;
-    uint64_t &marks = view.marks[number >> 6];
-    if ((marks & Range::bit_of(number)) != 0) return true;
-    if (*count == kBatch) return false;
-    marks |= Range::bit_of(number);
-  } else {
-    Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target);
-    if (large == nullptr) return false;
-    if (large->mark) return true;
-    if (*count == kBatch) return false;
-    large->mark = true;
-  }
-  batch_[(*count)++] = target;
+// False: an array that is too long for a batch, which FINAL follows.
+LOAM_NOINLINE bool Cycle::walk_rest(loam_object *object, Batch *batch) {
+  const Suspects view(judge_);
+  const Type &type = view.type_of(object);
+  if (is_long_array(type, object)) return false;
+  visit_rest(type, object, [this, &view, batch](loam_object *target) {
+    follow(view, batch_, *batch, target);
+  });
   return true;
+}
+
+// Counts an edge to a suspect and puts that into the batch, unless it is there. An edge out of the
+// batch, to what is no suspect or was one too many, does not count: whether the batch is garbage
+// depends on the references into it alone [G-8].
+inline void Cycle::follow(const Suspects &view, loam_object **objects, Batch &batch,
+                          loam_object *target) {
+  if (LOAM_RARELY(!view.in_range(target))) {
+    if (target != nullptr) follow_large(target, &batch);
+    return;
+  }
+  const size_t number = view.number_of(target);
+  if (LOAM_RARELY(number == kNoNumber)) {
+    batch.leads_out = true;
+    return;
+  }
+  uint64_t &marks = view.marks[number >> 6];
+  const uint64_t bit = Range::bit_of(number);
+  if ((marks & bit) == 0) {
+    if (view.member_number(target) == kNoNumber || batch.count == kBatch) {
+      batch.leads_out = true;
+      return;
+    }
+    marks |= bit;
+    objects[batch.count++] = target;
+  }
+  if (LOAM_RARELY(view.count(number))) batch.overflowed = true;
+  --batch.deficit;
+}
+
+LOAM_NOINLINE void Cycle::follow_large(loam_object *target, Batch *batch) {
+  Large *large = Judge::large_member<Judge::Scope::kSuspects>(&heap_.large(), target);
+  if (large == nullptr || (!large->mark && batch->count == kBatch)) {
+    batch->leads_out = true;
+    return;
+  }
+  if (!large->mark) batch_[batch->count++] = target;
+  large->mark = true;
+  ++large->inner_edges;
+  --batch->deficit;
+}
+
+// Takes back the edge that the walk began with.
+void Cycle::uncount(const Suspects &view, const loam_object *first) {
+  if (view.in_range(first)) {
+    --view.counts[view.number_of(first)];
+  } else {
+    --Large::of(const_cast<loam_object *>(first))->inner_edges;
+  }
 }
 
 bool Cycle::is_closed(const Suspects &view, size_t count) const {
@@ -134,33 +178,50 @@ bool Cycle::is_closed(const Suspects &view, size_t count) const {
   return true;
 }
 
-// Condemns the members, or notes that walking from them leads nowhere; zeroes the tables [G-5].
-void Cycle::leave(const Suspects &view, size_t count, bool overflowed, bool closed) {
-  Range &range = heap_.range();
-  for (size_t i = 0; i < count; ++i) {
+// Zeroes what the walk noted of a small member in the tables [G-5].
+inline void Cycle::forget(const Suspects &view, size_t number, bool overflowed) {
+  view.marks[number >> 6] &= ~Range::bit_of(number);
+  if (LOAM_RARELY(overflowed) && view.counts[number] == kCountContinues) view.overflow[number] = 0;
+  view.counts[number] = 0;
+}
+
+void Cycle::condemn_batch(const Suspects &view, const Batch &batch) {
+  uint64_t *const condemned = heap_.range().bitmaps[alloc::kCondemned];
+  for (size_t i = 0; i < batch.count; ++i) {
     loam_object *object = batch_[i];
-    if (closed) object->tag |= LOAM_FLAG_CONDEMNED;
-    if (!view.in_range(object)) {
+    object->tag |= LOAM_FLAG_CONDEMNED;
+    if (LOAM_RARELY(!view.in_range(object))) {
       Large *large = Large::of(object);
       large->mark = false;
       large->inner_edges = 0;
-      if (!closed) continue;
-      large->condemned = large->cycle_mark = true;
-      judge_.has_condemned_large = true;
+      large->condemned = large->cycle_mark = judge_.has_condemned_large = true;
       continue;
     }
     const size_t number = view.number_of(object);
-    view.marks[number >> 6] &= ~Range::bit_of(number);
-    if (overflowed && view.counts[number] == kCountContinues) view.overflow[number] = 0;
-    view.counts[number] = 0;
-    range.set(closed ? alloc::kCycleMark : alloc::kCycleGrey, number);
-    if (!closed) continue;
-    range.set(alloc::kCondemned, number);
-    heap_.list_slab(heap_.condemned, &Slab::condemned, range.slab_index(object));
+    forget(view, number, batch.overflowed);
+    view.source[number >> 6] |= Range::bit_of(number);
+    condemned[number >> 6] |= Range::bit_of(number);
+    heap_.list_slab(heap_.condemned, &Slab::condemned, number / alloc::kBlocksPerStretch);
   }
-  if (!closed) return;
-  judge_.condemned += count;
-  judge_.leads_out = true;
+  judge_.condemned += batch.count;
+  judge_.leads_out = judge_.leads_out || batch.leads_out;
+}
+
+// Notes that walking from any of the members leads nowhere.
+void Cycle::leave_batch(const Suspects &view, const Batch &batch) {
+  uint64_t *const tried = heap_.range().bitmaps[alloc::kCycleGrey];
+  for (size_t i = 0; i < batch.count; ++i) {
+    loam_object *object = batch_[i];
+    if (LOAM_RARELY(!view.in_range(object))) {
+      Large::of(object)->mark = false;
+      Large::of(object)->inner_edges = 0;
+      continue;
+    }
+    const size_t number = view.number_of(object);
+    forget(view, number, batch.overflowed);
+    tried[number >> 6] |= Range::bit_of(number);
+  }
+  in_vain_ += batch.count;
 }
 
 }  // namespace loam::gc
