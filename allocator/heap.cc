@@ -185,8 +185,9 @@ void Heap::decommit_segment(size_t segment) {
     if (slab.dirty && debug_) check_released(index);
     slab.dirty = slab.resident = false;
   }
-  range_.decommit_segment(segment);
-  range_.segments[segment] = Segment{};
+  range_.give_back_segment(segment);
+  range_.segments[segment].committed = false;
+  range_.segments[segment].free_slabs = 0;
   --segments_committed_;
 }
 

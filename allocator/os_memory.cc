@@ -28,15 +28,6 @@ void os_populate(void *address, size_t bytes) {
   madvise(address, bytes, kPopulateWrite);
 }
 
-void os_decommit(void *address, size_t bytes) {
-  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-  if (mmap(address, bytes, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) {
-    os_discard(address, bytes);  // too many mappings: keep the addresses, give back the memory
-    return;
-  }
-  madvise(address, bytes, MADV_NOHUGEPAGE);
-}
-
 void os_discard(void *address, size_t bytes) { madvise(address, bytes, MADV_DONTNEED); }
 
 uint64_t os_monotonic_ns() {

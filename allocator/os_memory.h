@@ -20,8 +20,6 @@ bool os_commit(void *address, size_t bytes);
 // Touches committed pages ahead of their use, at the price of one call instead of a fault for each.
 // Where the OS has no such call, nothing happens and each page faults when it is used.
 void os_populate(void *address, size_t bytes);
-// Gives pages back and their charge with them: untouchable afterwards, zero when committed again.
-void os_decommit(void *address, size_t bytes);
 // Gives the memory behind committed pages back: they stay usable, and read zero.
 void os_discard(void *address, size_t bytes);
 

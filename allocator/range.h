@@ -49,8 +49,9 @@ class Range {
   bool reserve(size_t bytes);
   void release();
 
-  bool commit_segment(size_t segment);    // false when the OS refuses
-  void decommit_segment(size_t segment);  // its blocks and tables
+  bool commit_segment(size_t segment);  // false when the OS refuses
+  // The memory behind its blocks and tables; they read zero from now on.
+  void give_back_segment(size_t segment);
   // Zeroes a collector's table over the first `segments` segments, by giving its pages back.
   void discard_bitmap(Bitmap bitmap, size_t segments);
   void discard_counts(size_t segment);  // of a committed one

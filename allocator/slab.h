@@ -69,6 +69,7 @@ static_assert(sizeof(Slab) == 64);
 struct Segment {
   uint64_t free_slabs;  // a bit per slab without a pool
   bool committed;
+  bool accessible;  // was committed before: the OS need not be asked again
 };
 
 struct Pool {
