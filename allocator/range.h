@@ -9,8 +9,8 @@
 //
 // An address is in the range iff address - base < bytes: one subtract, one compare, no map,
 //       no global.
-// Tables of a segment are committed while the segment is; outside a collection the
-//       collector's tables are zero.
+// Tables of a segment are accessible once it was committed, and zero when it is not; outside a
+//       collection the collector's tables are zero.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -93,6 +93,11 @@ class Range {
   void set(Bitmap bitmap, size_t number) { bitmaps[bitmap][number >> 6] |= bit_of(number); }
   void clear(Bitmap bitmap, size_t number) { bitmaps[bitmap][number >> 6] &= ~bit_of(number); }
   static uint64_t bit_of(size_t number) { return uint64_t{1} << (number & 63); }
+
+  // Whether the OS may back a slab by a huge page, together with its neighbours.
+  bool &huge_of(size_t slab) const {
+    return segments[slab / kSlabsPerSegment].huge[slab % kSlabsPerSegment / kSlabsPerHuge];
+  }
 
   uintptr_t base() const { return base_; }
   size_t bytes() const { return bytes_; }
