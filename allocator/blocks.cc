@@ -167,20 +167,20 @@ void Heap::return_block(void *block) {
   if (--slab.allocated == 0) release_slab(index);
 }
 
-void Heap::return_word(size_t index, size_t word, uint64_t bits) {
+// Takes `count` blocks of one word back into their slab. What the pool and the heap have handed out
+// is the caller's to count.
+inline void Heap::clear_bits(size_t word, uint64_t bits, uint32_t count) {
+  const size_t index = word / kWordsPerStretch;
   Slab &slab = range_.slabs[index];
-  const auto count = static_cast<uint32_t>(count_bits(bits));
-  uint64_t &allocated_bits = range_.words(kAllocated, index)[word];
+  uint64_t &allocated_bits = range_.bitmaps[kAllocated][word];
   LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
-  handed_out_bytes_ -= size_t{count} * slab.block_size;
   if (slab.kind == Kind::kContainer) {
-    uint64_t &young_bits = range_.words(kYoung, index)[word];
+    uint64_t &young_bits = range_.bitmaps[kYoung][word];
     young_blocks -= count_bits(young_bits & bits);
     young_bits &= ~bits;
   }
   allocated_bits &= ~bits;
   if (slab.allocated == slab.block_count) link_partial(slab, index);
-  pools_[slab.head].allocated -= count;
   slab.allocated -= count;
   if (slab.allocated == 0) release_slab(index);
 }
@@ -202,6 +202,45 @@ void Heap::return_slab(size_t index) {
   slab.allocated = 0;
   slab.dirty = true;
   release_slab(index);
+}
+
+void Heap::return_word(size_t index, size_t word, uint64_t bits) {
+  const auto count = static_cast<uint32_t>(count_bits(bits));
+  const Slab &slab = range_.slabs[index];
+  handed_out_bytes_ -= size_t{count} * slab.block_size;
+  pools_[slab.head].allocated -= count;
+  clear_bits(index * kWordsPerStretch + word, bits, count);
+}
+
+// Takes back the first blocks of a list, and returns the rest. Blocks that died together often lie
+// together: those of one word go back in one step.
+loam_block *Heap::return_list(loam_block *block, unsigned head, size_t most_blocks) {
+  if (block == nullptr) return nullptr;
+  Pool &pool = pools_[head];
+  const bool is_raw = pool.kind == Kind::kRaw;
+  const uintptr_t base = range_.base();
+  const uint32_t reciprocal = reciprocal_of(pool.block_size);
+  size_t word = range_.block_number(block) / 64, left = most_blocks;
+  uint64_t bits = 0;
+  uint32_t count = 0;
+  for (loam_block *next; block != nullptr && left > 0; block = next, --left) {
+    next = block->next;
+    if (!is_raw) block->next = nullptr;
+    const size_t offset = reinterpret_cast<uintptr_t>(block) - base;
+    const size_t number = (offset >> kSlabShift) * kBlocksPerStretch +
+                          block_index(offset & (kSlabBytes - 1), reciprocal);
+    if (number / 64 != word) {
+      clear_bits(word, bits, count);
+      word = number / 64;
+      bits = count = 0;
+    }
+    bits |= Range::bit_of(number);
+    ++count;
+  }
+  clear_bits(word, bits, count);
+  pool.allocated -= most_blocks - left;
+  handed_out_bytes_ -= (most_blocks - left) * pool.block_size;
+  return block;
 }
 
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,

@@ -100,23 +100,69 @@ size_t Heap::free_slab_in_segments() {
   return kNoSlab;
 }
 
+// Neither in use nor resident is any slab that shares a huge page with this one.
+bool Heap::is_untouched(size_t index) const {
+  constexpr uint64_t kAll = (uint64_t{1} << kSlabsPerHuge) - 1;
+  const size_t first = index / kSlabsPerHuge * kSlabsPerHuge;
+  const Segment &segment = range_.segments[index / kSlabsPerSegment];
+  if ((segment.free_slabs >> first % kSlabsPerSegment & kAll) != kAll) return false;
+  for (size_t slab = first; slab < first + kSlabsPerHuge; ++slab) {
+    if (range_.slabs[slab].resident) return false;
+  }
+  return true;
+}
+
+// Has a free slab backed by memory before it is used.
+void Heap::touch_slab(size_t index, const Pool &pool) {
+  if (is_untouched(index) && touch_huge(index)) return;
+  // Not before the pool has a few: a small host must stay small.
+  if (pool.slabs < kPopulateFrom) return;
+  const uint64_t start_ns = os_monotonic_ns();
+  if (os_populate(range_.slab_address(index), kSlabBytes)) {
+    paging_.note_slab(os_monotonic_ns() - start_ns);
+  }
+}
+
+// The same for all slabs of an untouched huge page, if one may be had.
+bool Heap::touch_huge(size_t index) {
+  const size_t first = index / kSlabsPerHuge * kSlabsPerHuge;
+  if (segments_committed_ < kHugeFrom || !paging_.wants_huge()) {
+    forbid_huge(index);
+    return false;
+  }
+  const uint64_t start_ns = os_thread_ns();
+  if (!os_populate_huge(range_.slab_address(first), kHugeBytes)) {
+    paging_.note_refused();
+    return false;
+  }
+  paging_.note_huge(os_thread_ns() - start_ns);
+  range_.huge_of(index) = true;
+  for (size_t slab = first; slab < first + kSlabsPerHuge; ++slab) {
+    range_.slabs[slab].resident = true;
+  }
+  return true;
+}
+
+void Heap::forbid_huge(size_t index) {
+  if (!range_.huge_of(index)) return;
+  range_.huge_of(index) = false;
+  os_forbid_huge(range_.slab_address(index / kSlabsPerHuge * kSlabsPerHuge), kHugeBytes);
+}
+
 size_t Heap::take_slab(unsigned head) {
   if (!may_grow(kSlabBytes)) return kNoSlab;
   const size_t index = free_slab_in_segments();
   if (index == kNoSlab) return kNoSlab;
   Segment &segment = range_.segments[index / kSlabsPerSegment];
-  if (segment.free_slabs == ~uint64_t{0}) --spare_segments_;
-  segment.free_slabs &= ~Range::bit_of(index);
   Pool &pool = pools_[head];
   Slab &slab = range_.slabs[index];
+  if (!slab.resident) touch_slab(index, pool);
+  if (segment.free_slabs == ~uint64_t{0}) --spare_segments_;
+  segment.free_slabs &= ~Range::bit_of(index);
   if (slab.dirty && (pool.kind != Kind::kRaw || debug_)) {
     if (debug_) check_released(index);
     std::memset(range_.slab_address(index), 0, kSlabBytes);
     slab.dirty = false;
-  }
-  // Not before the pool has a few: a small host must stay small.
-  if (!slab.resident && pool.slabs >= kPopulateFrom) {
-    os_populate(range_.slab_address(index), kSlabBytes);
   }
   slab.head = static_cast<uint16_t>(head);
   slab.kind = pool.kind;
@@ -154,12 +200,9 @@ void Heap::release_slab(size_t index) {
   entry.free_slabs |= Range::bit_of(index);
   if (segment < segment_hint_) segment_hint_ = segment;
   if (entry.free_slabs != ~uint64_t{0}) return;
-  // debug: so that late uses are diagnosed, and do not fault
-  if (spare_segments_ == 0 || debug_ || segment_holds_ != 0) {
-    ++spare_segments_;
-    return;
-  }
-  decommit_segment(segment);
+  ++spare_segments_;
+  // debug: so that late uses are diagnosed
+  if (!debug_ && segment_holds_ == 0) give_back_segments(SIZE_MAX);
 }
 
 void Heap::hold_segments() { ++segment_holds_; }
@@ -185,8 +228,9 @@ void Heap::decommit_segment(size_t segment) {
     if (slab.dirty && debug_) check_released(index);
     slab.dirty = slab.resident = false;
   }
-  range_.decommit_segment(segment);
-  range_.segments[segment] = Segment{};
+  range_.give_back_segment(segment);
+  range_.segments[segment].committed = false;
+  range_.segments[segment].free_slabs = 0;
   --segments_committed_;
 }
 
@@ -241,9 +285,8 @@ bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_
 
 // Room for what may still be freed before the lists, which hold `cached` bytes, are looked at.
 void Heap::reset_budget(loam_thread *thread, size_t cached) {
-  const size_t hundredth = handed_out_bytes_ / 100;
-  const size_t bound = hundredth > kCacheBytes ? hundredth : kCacheBytes;
-  thread->free_budget = has_cache() ? static_cast<int32_t>((bound - cached) / LOAM_CLASS_STEP) : -1;
+  const size_t room = cached < kCacheBytes ? kCacheBytes - cached : 0;
+  thread->free_budget = has_cache() ? static_cast<int32_t>(room / LOAM_CLASS_STEP) : -1;
 }
 
 void Heap::forget_free_young(unsigned head) {
@@ -256,23 +299,12 @@ void Heap::forget_free_young() {
   std::memset(free_young_by_head, 0, sizeof free_young_by_head);
 }
 
-// Blocks that died together often lie together: those of one word go back in one step.
-void Heap::return_list(loam_block *block, Kind kind) {
-  Returns returns(*this);
-  for (loam_block *next; block != nullptr; block = next) {
-    next = block->next;
-    if (kind != Kind::kRaw) block->next = nullptr;
-    returns.add(range_.block_number(block));
-  }
-  returns.finish();
-}
-
 void Heap::flush(loam_thread *thread) {
   forget_free_young();
   for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
     loam_block *list = static_cast<loam_block *>(thread->heads[head]);
     thread->heads[head] = nullptr;
-    return_list(list, pools_[head].kind);
+    return_list(list, head, SIZE_MAX);
   }
 }
 
@@ -284,29 +316,48 @@ bool Heap::reclaim(loam_thread *thread) {
   return slabs_in_use_ != before;
 }
 
-// Called when the budget is spent: cuts the lists to equal shares of what is kept.
+// Called when the budget is spent: gives half of what the lists may hold back, in equal parts where
+// they have as much.
 void Heap::rebalance(loam_thread *thread) {
-  size_t lists = 0, cached = 0;
   if (!has_cache()) return reset_budget(thread, 0);
+  constexpr size_t kAim = kCacheBytes / 2;
+  size_t lists = 0;
   for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) lists += thread->heads[head] != nullptr;
-  for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
-    if (thread->heads[head] != nullptr) cached += shorten_list(thread, head, kKeptBytes / lists);
+  const size_t part = kAim / (lists + 1);
+  const size_t warm = part < kWarmBytes ? part : kWarmBytes;
+  size_t returned = 0;
+  for (size_t share = part; returned < kAim; share *= 2) {
+    Shortened sum = {0, 0, true};
+    for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
+      if (thread->heads[head] == nullptr) continue;
+      const Shortened list = shorten_list(thread, head, warm, share);
+      sum.returned += list.returned;
+      sum.left += list.left;
+      sum.is_known = sum.is_known && list.is_known;
+    }
+    if (sum.is_known) return reset_budget(thread, sum.left);
+    returned += sum.returned;
   }
-  reset_budget(thread, cached);
+  reset_budget(thread, kCacheBytes - (returned < kCacheBytes ? returned : kCacheBytes));
 }
 
-// Recently freed blocks stand first, and are warm: they stay. Returns how many bytes do.
-size_t Heap::shorten_list(loam_thread *thread, unsigned head, size_t most_bytes) {
+// Blocks freed just now are warm, and stay. Those behind them go back, because they are next to be
+// reached, and not so cold as the rest: nobody walks what stays.
+Heap::Shortened Heap::shorten_list(loam_thread *thread, unsigned head, size_t warm_bytes,
+                                   size_t most_bytes) {
   const size_t size = pools_[head].block_size;
   loam_block *block = static_cast<loam_block *>(thread->heads[head]);
-  size_t kept = size;
-  for (; kept + size <= most_bytes && block->next != nullptr; kept += size) block = block->next;
-  loam_block *rest = block->next;
-  if (rest == nullptr) return kept;
-  block->next = nullptr;
+  Shortened result = {0, size, true};
+  for (; result.left < warm_bytes && block->next != nullptr; result.left += size) {
+    block = block->next;
+  }
+  if (block->next == nullptr) return result;
   forget_free_young(head);
-  return_list(rest, pools_[head].kind);
-  return kept;
+  const size_t before = handed_out_bytes_;
+  block->next = return_list(block->next, head, most_bytes / size + 1);
+  result.returned = before - handed_out_bytes_;
+  result.is_known = block->next == nullptr;
+  return result;
 }
 
 void Heap::set_locked(loam_thread *thread, bool locked) {
@@ -396,6 +447,7 @@ size_t Heap::trim(loam_thread *thread) {
       const size_t index = segment * kSlabsPerSegment + static_cast<size_t>(__builtin_ctzll(free));
       if (!range_.slabs[index].resident) continue;
       if (debug_) check_released(index);
+      forbid_huge(index);  // or the OS would fill the hole in time
       os_discard(range_.slab_address(index), kSlabBytes);
       range_.slabs[index].dirty = range_.slabs[index].resident = false;
       bytes += kSlabBytes;

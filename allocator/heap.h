@@ -24,6 +24,7 @@
 #include "allocator/base/report.h"
 #include "allocator/base/system_heap.h"
 #include "allocator/large.h"
+#include "allocator/paging.h"
 #include "allocator/range.h"
 #include "allocator/torture.h"
 
@@ -83,11 +84,15 @@ class Heap {
     size_t word_ = 0;  // of the range's bitmaps
     uint64_t bits_ = 0;
   };
-  // While held, segments that empty stay readable; then all but one are given back. Nests.
+  // While held, segments that empty stay; then those beyond the few that are kept are given back.
+  // Nests.
   void hold_segments();
   void release_segments();
   void give_back_segments(size_t most);
-  bool has_idle_segments() const { return spare_segments_ > 1; }
+  bool has_idle_segments() const {  // more than are kept
+    const size_t kept = segments_committed_ / kIdleShare;
+    return spare_segments_ > (kept > 1 ? kept : 1);
+  }
   // In a heap of some size the collector gives its tables back when it is through with them.
   bool gives_back_tables() const { return segment_limit_ >= 8; }
   // Bytes of the block behind a small object, guard included.
@@ -193,15 +198,24 @@ class Heap {
   void take_bits(size_t slab, size_t word, uint64_t wanted);
   size_t partial_slab(unsigned head);
   size_t take_slab(unsigned head);
+  void touch_slab(size_t slab, const Pool &pool);
+  bool is_untouched(size_t slab) const;
+  bool touch_huge(size_t slab);
+  void forbid_huge(size_t slab);
   void release_slab(size_t slab);
   size_t free_slab_in_segments();
   bool commit_segment(size_t segment);
   void decommit_segment(size_t segment);
   void return_block(void *block);
   void rebalance(loam_thread *thread);
-  size_t shorten_list(loam_thread *thread, unsigned head, size_t most_bytes);
+  struct Shortened {
+    size_t returned, left;  // bytes
+    bool is_known;          // nothing is left but `left`
+  };
+  Shortened shorten_list(loam_thread *thread, unsigned head, size_t warm_bytes, size_t most_bytes);
   void reset_budget(loam_thread *thread, size_t cached);
-  void return_list(loam_block *block, Kind kind);
+  loam_block *return_list(loam_block *block, unsigned head, size_t most_blocks);
+  void clear_bits(size_t word, uint64_t bits, uint32_t count);
   void link_partial(Slab &slab, size_t index);
   void unlink_partial(Slab &slab, size_t index);
   bool may_grow(size_t bytes) const;
@@ -219,14 +233,20 @@ class Heap {
 
   // A pool that holds this many slabs has the pages of a new one touched at once.
   static constexpr size_t kPopulateFrom = 8;
+  // A heap of this many segments may have huge pages: 64 MiB.
+  static constexpr size_t kHugeFrom = 16;
   // A refill stops when it has this much, or at the end of its slab.
   static constexpr size_t kRefillBytes = size_t{4} << 10;
-  // A thread's lists may hold this, or 1 % of the heap; when they do they are cut to this.
+  // One segment in so many may be without a slab in use, and one always may.
+  static constexpr size_t kIdleShare = 16;
+  // A thread's lists may hold this.
   static constexpr size_t kCacheBytes = size_t{256} << 10;
-  static constexpr size_t kKeptBytes = kCacheBytes / 2;
+  // Of each list, what was freed last and stays when lists are cut.
+  static constexpr size_t kWarmBytes = size_t{1} << 10;
 
   base::SystemHeap system_;
   Range range_;
+  Paging paging_;
   LargeRegistry large_;
   Pool pools_[LOAM_HEAD_COUNT] = {};
   unsigned private_pools_ = 0;

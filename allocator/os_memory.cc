@@ -6,6 +6,16 @@
 
 namespace loam::alloc {
 
+namespace {
+
+uint64_t read_clock(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
 size_t os_page_bytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 void *os_reserve(size_t bytes) {
@@ -13,7 +23,7 @@ void *os_reserve(size_t bytes) {
       mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (address == MAP_FAILED) return nullptr;
   // A host of a few KiB must not become one of a few MiB because a page is huge.
-  madvise(address, bytes, MADV_NOHUGEPAGE);
+  os_forbid_huge(address, bytes);
   return address;
 }
 
@@ -23,30 +33,30 @@ bool os_commit(void *address, size_t bytes) {
   return mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
-void os_populate(void *address, size_t bytes) {
+bool os_populate(void *address, size_t bytes) {
   constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, of Linux 5.14; older headers lack it
-  madvise(address, bytes, kPopulateWrite);
+  return madvise(address, bytes, kPopulateWrite) == 0;
 }
 
-void os_allow_huge(void *address, size_t bytes, bool allow) {
-  madvise(address, bytes, allow ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+bool os_populate_huge(void *address, size_t bytes) {
+  if (madvise(address, bytes, MADV_HUGEPAGE) != 0) return false;
+  // One store: where there is no huge page it costs a small one, not 512 of them.
+  *static_cast<volatile char *>(address) = 0;
+  unsigned char last_is_resident = 0;
+  const size_t page = os_page_bytes();
+  mincore(static_cast<char *>(address) + bytes - page, page, &last_is_resident);
+  if ((last_is_resident & 1) != 0) return true;
+  os_forbid_huge(address, bytes);
+  return false;
 }
 
-void os_decommit(void *address, size_t bytes) {
-  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-  if (mmap(address, bytes, PROT_NONE, kFlags, -1, 0) == MAP_FAILED) {
-    os_discard(address, bytes);  // too many mappings: keep the addresses, give back the memory
-    return;
-  }
-  madvise(address, bytes, MADV_NOHUGEPAGE);
-}
+void os_allow_huge(void *address, size_t bytes) { madvise(address, bytes, MADV_HUGEPAGE); }
+
+void os_forbid_huge(void *address, size_t bytes) { madvise(address, bytes, MADV_NOHUGEPAGE); }
 
 void os_discard(void *address, size_t bytes) { madvise(address, bytes, MADV_DONTNEED); }
 
-uint64_t os_monotonic_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
+uint64_t os_monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
+uint64_t os_thread_ns() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 }  // namespace loam::alloc

@@ -18,15 +18,19 @@ void os_release(void *address, size_t bytes);
 // Committing twice is harmless.
 bool os_commit(void *address, size_t bytes);
 // Touches committed pages ahead of their use, at the price of one call instead of a fault for each.
-// Where the OS has no such call, nothing happens and each page faults when it is used.
-void os_populate(void *address, size_t bytes);
-// Whether the OS may back a stretch by huge pages when it is touched; a hint.
-void os_allow_huge(void *address, size_t bytes, bool allow);
-// Gives pages back and their charge with them: untouchable afterwards, zero when committed again.
-void os_decommit(void *address, size_t bytes);
+// False where the OS has no such call: nothing happens, and each page faults when it is used.
+bool os_populate(void *address, size_t bytes);
+// Has the OS back an aligned huge page of committed addresses, of which none was touched, by memory
+// of that kind, at once. False when it does not: they may be backed by small pages, on demand.
+bool os_populate_huge(void *address, size_t bytes);
+// Lets the OS back a stretch by huge pages when it is touched; and takes that leave back. What is
+// resident stays.
+void os_allow_huge(void *address, size_t bytes);
+void os_forbid_huge(void *address, size_t bytes);
 // Gives the memory behind committed pages back: they stay usable, and read zero.
 void os_discard(void *address, size_t bytes);
 
 uint64_t os_monotonic_ns();
+uint64_t os_thread_ns();  // for which the calling thread ran: slower to read
 
 }  // namespace loam::alloc

@@ -56,7 +56,7 @@ void discard(T *table, size_t first, size_t count) {
 
 // Zeroes the bytes of a staggered table. Whole pages are given back; those at the ends, which it
 // shares with its neighbours, are written.
-void drop(uint8_t *first, size_t bytes, void (*give_back)(void *, size_t)) {
+void drop(uint8_t *first, size_t bytes) {
   const size_t page = os_page_bytes();
   const uintptr_t begin = reinterpret_cast<uintptr_t>(first);
   const uintptr_t inner_begin = (begin + page - 1) / page * page;
@@ -67,7 +67,7 @@ void drop(uint8_t *first, size_t bytes, void (*give_back)(void *, size_t)) {
   }
   std::memset(first, 0, inner_begin - begin);
   std::memset(reinterpret_cast<void *>(inner_end), 0, begin + bytes - inner_end);
-  give_back(reinterpret_cast<void *>(inner_begin), inner_end - inner_begin);
+  os_discard(reinterpret_cast<void *>(inner_begin), inner_end - inner_begin);
 }
 
 }  // namespace
@@ -123,6 +123,7 @@ void Range::release() {
 }
 
 bool Range::commit_segment(size_t segment) {
+  if (segments[segment].accessible) return true;
   const size_t slab = segment * kSlabsPerSegment;
   const size_t number = slab * kBlocksPerStretch;
   const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
@@ -130,19 +131,18 @@ bool Range::commit_segment(size_t segment) {
   bool done = os_commit(slab_address(slab), kSegmentBytes) && commit(counts, number, blocks) &&
               commit(overflow_counts, number, blocks);
   for (uint64_t *bitmap : bitmaps) done = done && commit(bitmap, number / 64, blocks / 64);
-  if (!done) decommit_segment(segment);
+  segments[segment].accessible = done;
   return done;
 }
 
-void Range::decommit_segment(size_t segment) {
+void Range::give_back_segment(size_t segment) {
   const size_t slab = segment * kSlabsPerSegment;
   const size_t number = slab * kBlocksPerStretch;
-  const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
-  os_decommit(slab_address(slab), kSegmentBytes);
-  os_decommit(counts + number, blocks);
-  os_decommit(overflow_counts + number, blocks * sizeof(uint32_t));
-  drop(refcounts + number, blocks, os_decommit);
-  for (uint64_t *bitmap : bitmaps) os_decommit(bitmap + number / 64, blocks / 8);
+  os_discard(slab_address(slab), kSegmentBytes);
+  for (uint64_t *bitmap : bitmaps) {
+    discard(bitmap, number / 64, kSlabsPerSegment * kWordsPerStretch);
+  }
+  discard_counts(segment);
 }
 
 void Range::discard_bitmap(Bitmap bitmap, size_t segment_limit) {
@@ -154,23 +154,22 @@ void Range::discard_counts(size_t segment) {
   const size_t first = segment * kSlabsPerSegment * kBlocksPerStretch;
   discard(counts, first, blocks);
   discard(overflow_counts, first, blocks);
-  drop(refcounts + first, blocks, os_discard);
+  drop(refcounts + first, blocks);
 }
 
-void Range::allow_huge_counts(size_t segments, bool allow) {
+void Range::expect_counting(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
-  os_allow_huge(counts, blocks, allow);
-  os_allow_huge(refcounts - kStagger, blocks + kPageBytes, allow);
+  os_allow_huge(counts, blocks);
+  os_allow_huge(refcounts - kStagger, blocks + kPageBytes);
 }
-
-void Range::expect_counting(size_t segments) { allow_huge_counts(segments, true); }
 
 void Range::discard_all_counts(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
   discard(counts, 0, blocks);
   discard(overflow_counts, 0, blocks);
   os_discard(refcounts - kStagger, blocks + kPageBytes);  // whole pages, which are all of one table
-  allow_huge_counts(segments, false);
+  os_forbid_huge(counts, blocks);
+  os_forbid_huge(refcounts - kStagger, blocks + kPageBytes);
 }
 
 void Range::clear_hints(size_t slab) {

@@ -9,8 +9,8 @@
 //
 // An address is in the range iff address - base < bytes: one subtract, one compare, no map,
 //       no global.
-// Tables of a segment are committed while the segment is; outside a collection the
-//       collector's tables are zero.
+// Tables of a segment are accessible once it was committed, and zero when it is not; outside a
+//       collection the collector's tables are zero.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -49,8 +49,9 @@ class Range {
   bool reserve(size_t bytes);
   void release();
 
-  bool commit_segment(size_t segment);    // false when the OS refuses
-  void decommit_segment(size_t segment);  // its blocks and tables
+  bool commit_segment(size_t segment);  // false when the OS refuses
+  // The memory behind its blocks and tables; they read zero from now on.
+  void give_back_segment(size_t segment);
   // Zeroes a collector's table over the first `segments` segments, by giving its pages back.
   void discard_bitmap(Bitmap bitmap, size_t segments);
   void discard_counts(size_t segment);  // of a committed one
@@ -98,6 +99,11 @@ class Range {
   void clear(Bitmap bitmap, size_t number) { bitmaps[bitmap][number >> 6] &= ~bit_of(number); }
   static uint64_t bit_of(size_t number) { return uint64_t{1} << (number & 63); }
 
+  // Whether the OS may back a slab by a huge page, together with its neighbours.
+  bool &huge_of(size_t slab) const {
+    return segments[slab / kSlabsPerSegment].huge[slab % kSlabsPerSegment / kSlabsPerHuge];
+  }
+
   uintptr_t base() const { return base_; }
   size_t bytes() const { return bytes_; }
   size_t reserved_bytes() const { return reserved_bytes_; }
@@ -126,7 +132,6 @@ class Range {
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }
   bool try_reserve(size_t bytes);
-  void allow_huge_counts(size_t segments, bool allow);
   void clear_overflow(size_t first_number, size_t count);
 
   uintptr_t base_ = 0;

@@ -25,6 +25,9 @@ constexpr size_t kSegmentShift = 22;
 constexpr size_t kSegmentBytes = size_t{1} << kSegmentShift;
 constexpr size_t kSlabsPerSegment = kSegmentBytes / kSlabBytes;
 static_assert(kSlabsPerSegment == 64, "a segment's free slabs are one word");
+// A huge page of the OS: half a segment.
+constexpr size_t kHugeBytes = size_t{1} << 21;
+constexpr size_t kSlabsPerHuge = kHugeBytes / kSlabBytes;
 constexpr size_t kBlocksPerStretch = kSlabBytes / LOAM_MIN_BLOCK;
 constexpr size_t kWordsPerStretch = kBlocksPerStretch / 64;
 
@@ -56,7 +59,7 @@ struct alignas(64) Slab {
   uint16_t head;         // the pool; LOAM_HEAD_NULL: none
   Kind kind;             // of the pool; kNone without
   bool dirty;            // without a pool: holds bytes that are not zero
-  bool resident;         // without a pool: was in use, so that its pages are there
+  bool resident;         // without a pool: its pages are there
   uint32_t block_size;   // bytes
   uint32_t block_count;  // blocks that fit
   uint32_t allocated;
@@ -69,6 +72,8 @@ static_assert(sizeof(Slab) == 64);
 struct Segment {
   uint64_t free_slabs;  // a bit per slab without a pool
   bool committed;
+  bool accessible;                        // was committed before: the OS need not be asked again
+  bool huge[kSegmentBytes / kHugeBytes];  // the OS may use a huge page there
 };
 
 struct Pool {

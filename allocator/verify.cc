@@ -90,6 +90,10 @@ size_t Heap::verify_idle(size_t index) const {
     report_->message("[A-7] slab %zu has no pool, and is not free", index);
     return 1;
   }
+  if (range_.huge_of(index) && !range_.slabs[index].resident && !is_untouched(index)) {
+    report_->message("[A-11] slab %zu is a hole in a huge page", index);
+    return 1;
+  }
   const void *touched = debug_ && range_.slabs[index].dirty ? touched_block(index) : nullptr;
   if (touched == nullptr) return 0;
   report_->message("block %p was written after it was freed", touched);

@@ -76,11 +76,11 @@ typedef struct loam_stats {
   size_t external_bytes; /* reported by loam_external_add */
   size_t metadata_bytes; /* side tables of segments in use */
   size_t cached_blocks;  /* free blocks waiting on thread lists */
-  size_t cached_bytes;   /* what they hold: at most 256 KiB, or 1 % of bytes_in_use */
+  size_t cached_bytes;   /* what they hold: at most 256 KiB */
   /* unused bytes of slabs in use, thread lists aside: what blocks in use keep from loam_trim */
   size_t pinned_bytes;
   size_t slabs_in_use;       /* 64 KiB each */
-  size_t segments_committed; /* 4 MiB each, a spare included */
+  size_t segments_committed; /* 4 MiB each, idle ones included */
   size_t reserved_bytes;     /* addresses */
   /* Objects. */
   size_t types;           /* registered */

@@ -1,0 +1,159 @@
+// Which pages back new slabs, decided from durations that these tests make up; and a heap that is
+// large enough to have huge ones.
+#include "allocator/paging.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "support/host.h"
+
+namespace loam::test {
+namespace {
+
+using alloc::Paging;
+
+constexpr uint64_t kWarmSlab = 30000, kColdSlab = 300000, kWarmHuge = 200000, kColdHuge = 9000000;
+
+void note_slabs(Paging &paging, size_t count, uint64_t ns) {
+  for (size_t i = 0; i < count; ++i) paging.note_slab(ns);
+}
+
+// Slabs of warm small pages until a huge one is wanted.
+size_t slabs_until_huge(Paging &paging) {
+  size_t slabs = 0;
+  for (; !paging.wants_huge(); ++slabs) paging.note_slab(kWarmSlab);
+  return slabs;
+}
+
+}  // namespace
+
+TEST_CASE("huge pages are wanted after a row of warm slabs, not before") {
+  Paging paging;
+  CHECK(!paging.wants_huge());
+  note_slabs(paging, Paging::kLeastPatience - 1, kWarmSlab);
+  CHECK(!paging.wants_huge());
+  paging.note_slab(kWarmSlab);
+  CHECK(paging.wants_huge());
+}
+
+TEST_CASE("a guest whose memory is cold from the start is asked for no huge page") {
+  Paging paging;
+  note_slabs(paging, 100000, kColdSlab);
+  CHECK(!paging.wants_huge());
+}
+
+TEST_CASE("slabs that are cold beside the fastest count as cold, however fast the machine is") {
+  Paging paging;
+  note_slabs(paging, Paging::kLeastPatience, 4000);
+  CHECK(paging.wants_huge());
+  note_slabs(paging, 1000, 4000 * (Paging::kColdFactor + 1));
+  CHECK(!paging.wants_huge());
+}
+
+TEST_CASE(
+    "now and then a slab that took long, as when the thread was preempted, keeps no heap "
+    "from huge pages") {
+  Paging paging;
+  for (int i = 0; i < 10; ++i) {
+    note_slabs(paging, 2 * Paging::kColdCost, kWarmSlab);
+    paging.note_slab(kColdSlab);
+  }
+  CHECK(slabs_until_huge(paging) <= Paging::kColdCost);
+}
+
+TEST_CASE("while huge pages are warm they are wanted") {
+  Paging paging;
+  slabs_until_huge(paging);
+  for (int i = 0; i < 1000; ++i) {
+    REQUIRE(paging.wants_huge());
+    paging.note_huge(kWarmHuge);
+  }
+}
+
+TEST_CASE("each slow huge page makes the way to the next one longer, a warm one shorter again") {
+  Paging paging;
+  CHECK(slabs_until_huge(paging) == Paging::kLeastPatience);
+  size_t expected = Paging::kLeastPatience;
+  for (int i = 0; i < 3; ++i) {
+    paging.note_huge(kColdHuge);
+    expected *= Paging::kRaise;
+    CHECK(slabs_until_huge(paging) == expected);
+  }
+  paging.note_huge(kWarmHuge);
+  CHECK(paging.wants_huge());
+  paging.note_huge(kColdHuge);
+  CHECK(slabs_until_huge(paging) == expected);
+}
+
+TEST_CASE("a heap that grows by 64 GiB where small pages are warm and huge ones cold meets few") {
+  Paging paging;
+  size_t slow = 0;
+  for (size_t slabs = 0; slabs < size_t{1} << 20;) {
+    slabs += slabs_until_huge(paging);
+    paging.note_huge(kColdHuge);
+    ++slow;
+    REQUIRE(slow < 100);
+  }
+  CHECK(slow <= 70);  // 6 in the first GiB, one in each further one
+}
+
+TEST_CASE("an OS without huge pages is asked again only after a long time") {
+  Paging paging;
+  slabs_until_huge(paging);
+  paging.note_refused();
+  CHECK(!paging.wants_huge());
+  CHECK(slabs_until_huge(paging) == Paging::kMostPatience);
+}
+
+namespace {
+
+std::size_t resident_bytes() {
+  std::FILE *file = std::fopen("/proc/self/statm", "r");
+  REQUIRE(file != nullptr);
+  unsigned long size = 0, resident = 0;
+  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
+  std::fclose(file);
+  REQUIRE(read == 2);
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives back is gone") {
+  Host host;
+  const std::size_t count = scaled(700000), size = 256;  // 171 MiB
+  std::vector<void *> blocks(count);
+  const std::size_t before = resident_bytes();
+  for (void *&block : blocks) {
+    block = loam_malloc(host.thread, size);
+    REQUIRE(block != nullptr);
+    std::memset(block, 0x5A, size);
+  }
+  CHECK(resident_bytes() - before <= count * size / 10 * 11 + (std::size_t{4} << 20));
+  CHECK(host.verify());
+  // Three of four slabs go: holes in every huge page.
+  constexpr std::size_t kBlocksPerSlab = (std::size_t{1} << LOAM_SLAB_SHIFT) / 256;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i / kBlocksPerSlab % 4 == 0) continue;
+    loam_free(host.thread, blocks[i]);
+    blocks[i] = nullptr;
+  }
+  CHECK(host.verify());
+  loam_trim(host.thread);
+  CHECK(host.verify());
+  CHECK(resident_bytes() <= before + count * size / 4 + count * size / 16 + (std::size_t{4} << 20));
+  for (void *&block : blocks) {
+    if (block != nullptr) continue;
+    block = loam_malloc(host.thread, size);
+    std::memset(block, 0x5A, size);
+  }
+  CHECK(host.verify());
+  for (void *block : blocks) loam_free(host.thread, block);
+  loam_trim(host.thread);
+  CHECK(resident_bytes() <= before + (std::size_t{4} << 20));
+}
+
+}  // namespace loam::test
