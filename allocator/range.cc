@@ -11,9 +11,12 @@ constexpr size_t kOverflowBytesPerSlab = kBlocksPerStretch * sizeof(uint32_t);
 constexpr size_t kPageBytes = 4096;
 // Where the counts start, and with them the refcounts of a range of some size.
 constexpr size_t kHugePageBytes = size_t{2} << 20;
-// The byte of a block in refcounts lies that far from its byte in counts, modulo a page: a load
-// that follows a store to the same offset in another page waits for it. (Churn of cycles: -35 %.)
+// A load that follows a store to the same offset in another page waits for it, so the entries of a
+// block lie at different offsets in their pages: in counts and refcounts, and in each two bitmaps.
+// (Churn of cycles: -35 %; a cycle that frees as it goes: -20 %.)
 constexpr size_t kStagger = kPageBytes / 2;
+constexpr size_t kBitmapStagger = 5 * 64;
+static_assert(kBitmapStagger * (kBitmaps - 1) < kPageBytes);
 
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
@@ -28,7 +31,7 @@ struct Plan {
         counts(round(slab_count * kBlocksPerStretch)),
         refcounts(counts + kPageBytes),
         overflow(round(slab_count * kOverflowBytesPerSlab)),
-        bitmap(round(slab_count * kBitmapBytesPerSlab)) {}
+        bitmap(round(slab_count * kBitmapBytesPerSlab) + kPageBytes) {}
   size_t total() const {
     return slabs + segments + pools + reciprocals + tracked + scratch + kHugePageBytes + counts +
            refcounts + overflow + bitmap * kBitmaps;
@@ -49,9 +52,13 @@ bool commit(T *table, size_t first, size_t count) {
   return os_commit(reinterpret_cast<void *>(begin), end - begin);
 }
 
+// Gives the pages back that hold nothing else.
 template <typename T>
 void discard(T *table, size_t first, size_t count) {
-  os_discard(table + first, count * sizeof(T));
+  const size_t page = os_page_bytes();
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(table + first) + page - 1) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(table + first + count) / page * page;
+  if (begin < end) os_discard(reinterpret_cast<void *>(begin), end - begin);
 }
 
 // Zeroes the bytes of a staggered table. Whole pages are given back; those at the ends, which it
@@ -107,7 +114,10 @@ bool Range::try_reserve(size_t bytes) {
   counts = static_cast<uint8_t *>(take(plan.counts));
   refcounts = static_cast<uint8_t *>(take(plan.refcounts)) + kStagger;
   overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
-  for (uint64_t *&bitmap : bitmaps) bitmap = static_cast<uint64_t *>(take(plan.bitmap));
+  for (size_t i = 0; i < kBitmaps; ++i) {
+    bitmaps[i] =
+        reinterpret_cast<uint64_t *>(static_cast<char *>(take(plan.bitmap)) + i * kBitmapStagger);
+  }
   // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer
   // finds zeros, not a fault.
   const size_t readable =

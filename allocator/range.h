@@ -52,7 +52,7 @@ class Range {
   bool commit_segment(size_t segment);  // false when the OS refuses
   // The memory behind its blocks and tables; they read zero from now on.
   void give_back_segment(size_t segment);
-  // Zeroes a collector's table over the first `segments` segments, by giving its pages back.
+  // Gives back the pages of a collector's table, all zero, over the first `segments` segments.
   void discard_bitmap(Bitmap bitmap, size_t segments);
   void discard_counts(size_t segment);  // of a committed one
   // The counts of the first `segments` are about to be used nearly everywhere, and given back soon:

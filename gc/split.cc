@@ -113,9 +113,8 @@ LOAM_NOINLINE bool Cycle::walk_rest(loam_object *object, Batch *batch) {
   const Suspects view(judge_);
   const Type &type = view.type_of(object);
   if (is_long_array(type, object)) return false;
-  visit_rest(type, object, [this, &view, batch](loam_object *target) {
-    follow(view, batch_, *batch, target);
-  });
+  visit_rest(type, object,
+             [this, &view, batch](loam_object *target) { follow(view, batch_, *batch, target); });
   return true;
 }
 
