@@ -49,15 +49,15 @@ size_t Collector::run_collection(Collection kind) {
     start_ns_ = start_ns;
   }
   if (!young_only) promote_young();
-  if (kind == Collection::kFull && heap_.gives_back_tables()) {
-    heap_.range().expect_counting(heap_.segment_limit());
-  }
+  judge_.leaves_counts = kind == Collection::kFull && heap_.gives_back_tables();
+  if (judge_.leaves_counts) heap_.range().expect_counting(heap_.segment_limit());
   // Nobody sees the condemned where no host code runs before they are gone.
   const bool unseen =
       !types_.any_finalizer && !types_.any_dispose && !types_.any_trace && weaks_.count() == 0;
   const Judge::Judgement tally = young_only ? judge_.judge<Judge::Scope::kYoung>(quiet, unseen)
                                             : judge_.judge_all(quiet, unseen);
   if (young_only) promote_young();
+  if (judge_.leaves_counts) heap_.range().discard_all_counts(heap_.segment_limit());  // [G-5]
   CollectionRecord &record = statistics_.collections[static_cast<size_t>(kind)];
   ++record.runs;
   record.survivors += tally.survivors;
@@ -364,7 +364,7 @@ bool Collector::relieve() {
 void Collector::give_back_tables() {
   if (!heap_.gives_back_tables()) return;
   const size_t segments = heap_.segment_limit();
-  heap_.range().discard_all_counts(segments);
+  if (host_ran_) heap_.range().discard_all_counts(segments);  // else it is done
   for (const auto bitmap : {alloc::kMark, alloc::kGrey, alloc::kCondemned, alloc::kEmergency}) {
     heap_.range().discard_bitmap(bitmap, segments);
   }

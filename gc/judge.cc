@@ -302,13 +302,15 @@ void Judge::settle(bool quiet, Judgement &tally) {
   const View<kScope> view(*this);
   const size_t before = *garbage_set(quiet ? kEmergencySet : kCondemnedSet).count;
   each_member_word<kScope>([&](size_t slab, size_t word, uint64_t bits) {
-    uint64_t &marks = view.marks[slab * alloc::kWordsPerStretch + word];
-    const WordOfCounts bytes(view, slab * kBlocksPerStretch + word * 64);
-    const uint64_t changed =
-        kScope == Scope::kCondemned ? bits & marks : bits & bytes.members & ~marks;
+    const size_t first = slab * kBlocksPerStretch + word * 64;
+    uint64_t &marks = view.marks[first / 64];
+    uint64_t changed = kScope == Scope::kCondemned ? bits & marks : bits & ~marks;
     marks &= ~bits;
+    if (kScope != Scope::kCondemned && changed != 0) {
+      changed &= base::nonzero_bytes(view.refcounts + first);  // the members
+    }
     if (changed != 0) settle_word<kScope>(quiet, slab, word, changed, tally);
-    clear_counts(slab * kBlocksPerStretch + word * 64, bits);
+    if (!ScopeTable<kScope>::kWhole || !leaves_counts) clear_counts(first, bits);
   });
   each_large_member<kScope>([&](Large *large) {
     if (large->mark == (kScope == Scope::kCondemned)) settle_large<kScope>(quiet, large, tally);

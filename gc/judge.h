@@ -65,6 +65,7 @@ class Judge {
   bool leads_out = false;         // there may be edges from the garbage to what is none
   // The cycle keeps counts of its own in the tables between slices; others clear theirs alone.
   bool shares_counts = false;
+  bool leaves_counts = false;       // judge_all's caller discards them
   bool leaves_long_arrays = false;  // count_word sets kCycleGrey instead of counting their items
 
  private:
