@@ -1,4 +1,5 @@
-// Rows, sorted into figures: for each group and pattern, what every peer needed.
+// Rows, sorted into figures: for each group and pattern, what every peer needed; and points, sorted
+// into charts of lines (row.h says what a row and a point are).
 //
 // [least, median, most] over the samples stand for a peer; peers are compared by medians. Peers
 // whose names start with "loam" are Loam (called inline, called as exported functions); all others
@@ -17,8 +18,16 @@ struct Row {
   std::string command;  // that printed it, as a shell would take it
 };
 
-// The row in a line of a program's output; false for every other line. Leaves the command alone.
+struct Point {
+  std::string group, chart, peer, line, x_unit, unit;
+  double x, value;
+  std::string command;
+};
+
+// The row or the point in a line of a program's output; false for every other line. They leave the
+// command alone.
 bool parse_row(const std::string &line, Row *row);
+bool parse_point(const std::string &line, Point *point);
 
 struct Samples {
   std::string peer, command;
@@ -42,9 +51,29 @@ struct Figure {
   double ratio(const std::string &peer) const;
 };
 
+struct Spot {
+  double x;
+  Samples samples;
+};
+
+struct Line {
+  std::string peer, name;
+  std::vector<Spot> spots;  // by ascending x
+
+  const Samples *at(double x) const;  // NULL: it has no point there
+};
+
+struct Chart {
+  std::string name, x_unit, unit;
+  std::vector<Line> lines;
+
+  std::vector<double> xs() const;  // of all lines, ascending
+};
+
 struct Group {
   std::string name;
   std::vector<Figure> figures;
+  std::vector<Chart> charts;
 };
 
 // What a reader should take away from figures of one kind, of those that compare.
@@ -58,9 +87,12 @@ struct Summary {
 class Figures {
  public:
   void add(const Row &row);
+  void add(const Point &point);
   const std::vector<Group> &groups() const { return groups_; }
 
  private:
+  Group &group(const std::string &name);
+
   std::vector<Group> groups_;  // in the order of their first rows
 };
 
@@ -75,7 +107,7 @@ struct Scale {
 };
 Scale scale_of(const Figure &figure);
 
-std::string number(double value);  // three significant digits or more: 0.75, 12.3, 4,567
+std::string number(double value);  // 0.0017, 0.75, 12.3, 4,567
 
 }  // namespace report
 

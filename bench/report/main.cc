@@ -5,7 +5,7 @@
 //
 // RUNS is the file that CMakeLists.txt writes. FOLDER (default: results beside it) gets
 //   index.html      the figures, for people
-//   rows.tsv        every sample: a row (row.h) and the command that printed it
+//   rows.tsv        every sample: a row or a point (row.h) and the command that printed it
 //   <program>.json  Google Benchmark's own results, every run of a program in one file
 // The exit status is 1 when a program failed; the figures of the others stand all the same.
 #include <sys/stat.h>
@@ -120,15 +120,28 @@ void write_file(const std::string &path, const std::string &text) {
   if (!file) fail("cannot write " + path);
 }
 
-void write_results(const Plan &plan, const Results &results, const report::Figures &figures) {
-  std::string rows;
+std::string decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
+std::string samples_text(const Results &results) {
+  std::string text;
   for (const report::Row &row : results.rows) {
-    char value[32];
-    std::snprintf(value, sizeof value, "%.6g", row.value);
-    rows += "row\t" + row.group + '\t' + row.pattern + '\t' + row.peer + '\t' + row.unit + '\t' +
-            value + '\t' + row.command + '\n';
+    text += "row\t" + row.group + '\t' + row.pattern + '\t' + row.peer + '\t' + row.unit + '\t' +
+            decimal(row.value) + '\t' + row.command + '\n';
   }
-  write_file(plan.folder + "/rows.tsv", rows);
+  for (const report::Point &point : results.points) {
+    text += "point\t" + point.group + '\t' + point.chart + '\t' + point.peer + '\t' + point.line +
+            '\t' + point.x_unit + '\t' + decimal(point.x) + '\t' + point.unit + '\t' +
+            decimal(point.value) + '\t' + point.command + '\n';
+  }
+  return text;
+}
+
+void write_results(const Plan &plan, const Results &results, const report::Figures &figures) {
+  write_file(plan.folder + "/rows.tsv", samples_text(results));
   for (const Results::Json &json : results.json) {
     write_file(plan.folder + '/' + json.program + ".json", json.before + json.entries + json.after);
   }
@@ -149,6 +162,7 @@ int main(int argc, char **argv) try {
 
   report::Figures figures;
   for (const report::Row &row : results.rows) figures.add(row);
+  for (const report::Point &point : results.points) figures.add(point);
   write_results(plan, results, figures);
   std::printf("%s\n%s/index.html\n", ratio_table(figures.groups()).c_str(), plan.folder.c_str());
   for (const std::string &failure : results.failures) {

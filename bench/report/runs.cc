@@ -70,6 +70,24 @@ void keep_json(const std::string &path, const std::string &program, Results *res
   results->json.push_back({program, text.substr(0, start), entries, text.substr(end)});
 }
 
+// Returns the number of rows.
+size_t read_figures(const std::string &output, const std::string &command, Results *results) {
+  size_t rows = 0;
+  std::istringstream lines(output);
+  Row row;
+  Point point;
+  row.command = point.command = command;
+  for (std::string line; std::getline(lines, line);) {
+    if (parse_row(line, &row)) {
+      results->rows.push_back(row);
+      ++rows;
+    } else if (parse_point(line, &point)) {
+      results->points.push_back(point);
+    }
+  }
+  return rows;
+}
+
 void run_one(const Plan &plan, Command *command, Results *results) {
   const std::string json_path = plan.folder + "/run.json";
   std::vector<std::string> arguments = command->arguments;
@@ -79,16 +97,7 @@ void run_one(const Plan &plan, Command *command, Results *results) {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
   command->spent_s += spent.count();
 
-  size_t rows = 0;
-  std::istringstream lines(output.text);
-  Row row;
-  for (std::string line; std::getline(lines, line);) {
-    if (!parse_row(line, &row)) continue;
-    row.command = command->text();
-    results->rows.push_back(row);
-    ++rows;
-  }
-  if (output.status != 0 || rows == 0) {
+  if (read_figures(output.text, command->text(), results) == 0 || output.status != 0) {
     results->failures.push_back(command->text() + "\n" + output.text);
     command->spent_s = plan.seconds;  // once is enough
     return;

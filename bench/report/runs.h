@@ -33,6 +33,7 @@ struct Command {
 
 struct Results {
   std::vector<Row> rows;
+  std::vector<Point> points;
   // For each program, the entries of "benchmarks" in its JSON, and the rest around them.
   struct Json {
     std::string program, before, entries, after;
