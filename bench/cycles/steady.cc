@@ -123,7 +123,7 @@ void report_leak(const char *what, size_t live, const char *unit, double value) 
 
 void leak(Heap heap, const Sizes &sizes) {
   constexpr size_t kBatch = 100;
-  const size_t batches = sizes.nodes != 0 ? std::min<size_t>(sizes.nodes, 100000) : 100000;
+  const size_t batches = std::min<size_t>(sizes.or_default(100000), 100000);
   for (size_t live : sizes.or_defaults({10000, 100000, 1000000, 10000000})) {
     touch(heap, live);
     Handles root(heap, 1);

@@ -163,9 +163,11 @@ std::vector<Command> commands_of(const Plan &plan, Results *results) {
     }
   }
   for (const Listed &listed : lines) {
-    const std::vector<std::string> arguments(listed.words.begin() + 1, listed.words.end());
+    if (listed.words[0] == "each") continue;
+    std::vector<std::string> arguments(listed.words.begin() + 1, listed.words.end());
+    if (listed.words[0] == "sized" && !plan.size.empty()) arguments.push_back(plan.size);
     const Command command{arguments, false};
-    if (listed.words[0] != "whole" || !std::regex_search(command.text(), filter)) continue;
+    if (!std::regex_search(command.text(), filter)) continue;
     commands.push_back(command);
   }
   return commands;

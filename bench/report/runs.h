@@ -17,6 +17,7 @@ struct Plan {
   std::string runs_file;     // what add_bench_run in CMakeLists.txt collected
   std::string folder;        // where the results go
   std::string filter;        // of the names of Google Benchmark's benchmarks: a regular expression
+  std::string size;          // "--quick", "--full" or nothing: handed to programs that take it
   int rounds = 4;            // at most
   double seconds = 8;        // a command that has taken as many is not run again
   double min_time_s = 0.05;  // of one benchmark, in one run

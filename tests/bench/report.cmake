@@ -15,7 +15,7 @@ foreach(point "loam\t\tnodes\t1000\tns\t5" "loam\t\tnodes\t1000\tns\t7"
   file(APPEND ${OUT}/own.tsv "point\tOwn rows\ta <chart>\t${point}\n")
 endforeach()
 file(WRITE ${OUT}/runs "${runs}whole\t/bin/cat\t${OUT}/own.tsv\n")
-set(options --rounds=2 --min-time=0.001 "--filter=48 B, freed at once$|own.tsv" --out=${OUT})
+set(options --repetitions=2 --min-time=0.001 "--filter=48 B, freed at once$|own.tsv" --out=${OUT})
 execute_process(COMMAND ${REPORT} ${options} ${OUT}/runs
                 OUTPUT_VARIABLE printed ERROR_VARIABLE errors RESULT_VARIABLE result)
 
@@ -56,9 +56,20 @@ foreach(peer loam glibc)
   expect("the number of runs in patterns-${peer}.json" "${runs}" "^2$")
 endforeach()
 
+# The size is handed to those who take one, and --repetitions holds for programs that take long.
+file(WRITE ${OUT}/runs "sized\t/usr/bin/printf\trow\\tOwn rows\\tsize %s\\tloam\\tns\\t1\\n\n")
+foreach(size quick full)
+  execute_process(COMMAND ${REPORT} --repetitions=3 --${size} --out=${OUT} ${OUT}/runs
+                  OUTPUT_VARIABLE printed COMMAND_ERROR_IS_FATAL ANY)
+  expect("the table with --${size}" "${printed}" "size --${size} +ns")
+  file(STRINGS ${OUT}/rows.tsv rows REGEX "^row")
+  list(LENGTH rows rounds)
+  expect("the number of samples with --repetitions=3 --${size}" "${rounds}" "^3$")
+endforeach()
+
 # A program that fails is named, and the rest is shown all the same.
-file(APPEND ${OUT}/runs "whole\t/bin/cat\t${OUT}/none\n")
-execute_process(COMMAND ${REPORT} --rounds=1 --filter=cat --out=${OUT} ${OUT}/runs
+file(WRITE ${OUT}/runs "whole\t/bin/cat\t${OUT}/own.tsv\nwhole\t/bin/cat\t${OUT}/none\n")
+execute_process(COMMAND ${REPORT} --repetitions=1 --filter=cat --out=${OUT} ${OUT}/runs
                 OUTPUT_VARIABLE printed ERROR_VARIABLE errors RESULT_VARIABLE result)
 expect("the exit status after a failure" "${result}" "^1$")
 expect("what is said of a failure" "${errors}" "failed: .*/none")
