@@ -77,6 +77,25 @@ double Samples::median() const {
 
 bool is_loam(const std::string &peer) { return starts_with(peer, "loam"); }
 
+// A growth of memory may come out as nothing, or as less; that compares with nothing.
+double ratio_of(const Samples *mine, const Samples *other) {
+  if (mine == nullptr || other == nullptr || other->median() <= 0 || mine->median() <= 0) return 0;
+  return mine->median() / other->median();
+}
+
+Range ratios_of(const Samples *mine, const Samples *other) {
+  if (ratio_of(mine, other) <= 0) return {0, 0};
+  std::vector<double> ratios;
+  for (size_t i = 0; i < std::min(mine->values.size(), other->values.size()); ++i) {
+    if (mine->values[i] > 0 && other->values[i] > 0) {
+      ratios.push_back(mine->values[i] / other->values[i]);
+    }
+  }
+  if (ratios.empty()) return {0, 0};
+  const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
+  return {*least, *most};
+}
+
 bool Figure::is_memory() const { return starts_with(unit, "bytes"); }
 
 const Samples *Figure::of(const std::string &peer) const {
@@ -95,12 +114,7 @@ const Samples *Figure::best_other() const {
   return best;
 }
 
-double Figure::ratio(const std::string &peer) const {
-  const Samples *mine = of(peer), *best = best_other();
-  // A growth of memory may come out as nothing, or as less; that compares with nothing.
-  if (mine == nullptr || best == nullptr || best->median() <= 0 || mine->median() <= 0) return 0;
-  return mine->median() / best->median();
-}
+double Figure::ratio(const std::string &peer) const { return ratio_of(of(peer), best_other()); }
 
 const Samples *Line::at(double x) const {
   for (const Spot &spot : spots) {

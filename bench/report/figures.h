@@ -40,6 +40,16 @@ struct Samples {
 
 bool is_loam(const std::string &peer);
 
+// One median over another; 0 where one of them is missing (NULL), or nothing that can be compared.
+double ratio_of(const Samples *mine, const Samples *other);
+
+struct Range {
+  double least, most;  // 0, 0: nothing to compare
+};
+
+// The same within each round, the first samples being of the first round, and so on.
+Range ratios_of(const Samples *mine, const Samples *other);
+
 struct Figure {
   std::string pattern, unit;
   std::vector<Samples> peers;
@@ -47,8 +57,7 @@ struct Figure {
   bool is_memory() const;
   const Samples *of(const std::string &peer) const;  // NULL: it did not take part
   const Samples *best_other() const;                 // the least median that is not Loam's
-  // The median of `peer` over that of the best other; 0 where one of them did not take part.
-  double ratio(const std::string &peer) const;
+  double ratio(const std::string &peer) const;       // to the best other (ratio_of)
 };
 
 struct Spot {

@@ -28,7 +28,10 @@ std::string class_of(const std::string &peer) {
 std::string verdict(const Figure &figure) {
   const double ratio = figure.ratio("loam");
   if (ratio <= 0) return "";
-  return element("span", ratio < 1 ? "class='verdict ahead'" : "class='verdict behind'",
+  const Range range = ratios_of(figure.of("loam"), figure.best_other());
+  const std::string title =
+      " title='" + number(range.least) + "–" + number(range.most) + " in single rounds'";
+  return element("span", (ratio < 1 ? "class='verdict ahead'" : "class='verdict behind'") + title,
                  element("b", "", number(ratio)) + " × " + label_of(figure.best_other()->peer));
 }
 

@@ -8,6 +8,10 @@ string(REGEX MATCHALL "each\t[^\n]*/patterns-(loam|glibc)\n" runs "${runs}")
 string(JOIN "" runs ${runs})
 file(WRITE ${OUT}/own.tsv "noise\nrow\tOwn rows\ta <pattern>\tloam\tbytes\t50\n"
      "row\tOwn rows\ta <pattern>\tother\tbytes\t200\nrow\tOwn rows\tnot a number\tloam\tns\tx\n")
+foreach(sample "loam\tns\t10" "loam\tns\t30" "CPython 3.11\tns\t100" "CPython 3.11\tns\t100"
+        "other\tns\t50")
+  file(APPEND ${OUT}/own.tsv "row\tOwn rows\tsome work\t${sample}\n")
+endforeach()
 # Two lines, of which the dashed one comes down to 0, and a point that is none.
 foreach(point "loam\t\tnodes\t1000\tns\t5" "loam\t\tnodes\t1000\tns\t7"
         "loam\t\tnodes\t2000\tns\t300" "other\tsome <way>\tnodes\t2000\tns\t0"
@@ -30,6 +34,9 @@ expect("the table" "${printed}" "Small blocks")
 expect("the table" "${printed}"
        "48 B, freed at once +ns per pair +[0-9.]+ +[0-9.]+ glibc +[0-9.]+")
 expect("the table" "${printed}" "a <pattern> +bytes +50.0 +200 other +0.25")
+expect("the table" "${printed}" "some work +ns +20.0 +50.0 other +0.40 +0.20–0.60")
+expect("the table beside CPython" "${printed}"
+       "Beside CPython 3.11 alone[^\n]*\n  some work \\(ns\\) +20.0 +100 +0.20 +0.10–0.30\n\n")
 file(READ ${OUT}/index.html page)
 expect("the page" "${page}" "^<!doctype html>")
 expect("the page" "${page}" "<figcaption>48 B, freed at once</figcaption>")
