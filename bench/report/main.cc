@@ -30,9 +30,6 @@ namespace {
 using report::Plan;
 using report::Results;
 
-// The one that hosts can place themselves beside (bench/cycles/peers/cpython).
-constexpr char kKnownPeer[] = "CPython 3.11";
-
 constexpr char kUsage[] =
     "usage: bench_report [--quick | --full] [--repetitions=N] [--seconds=S] [--min-time=S]\n"
     "                    [--filter=REGEX] [--out=FOLDER] RUNS\n"
@@ -189,7 +186,7 @@ int main(int argc, char **argv) try {
   for (const report::Point &point : results.points) figures.add(point);
   write_results(plan, results, figures);
   std::printf("%s%s\n%s/index.html\n", ratio_table(figures.groups()).c_str(),
-              versus_table(figures.groups(), kKnownPeer).c_str(), plan.folder.c_str());
+              versus_table(figures.groups(), report::kKnownPeer).c_str(), plan.folder.c_str());
   for (const std::string &failure : results.failures) {
     std::fprintf(stderr, "failed: %s\n", failure.c_str());
   }

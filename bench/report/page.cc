@@ -167,7 +167,8 @@ std::string overview_row(const Figure &figure, const Axis &axis) {
       element("i", "style='left:" + axis.at(ratio) + "'", "") +
       element("em", "style='left:" + axis.at(1) + "'", "");
   const std::string what =
-      escaped(figure.pattern) + (figure.is_memory() ? element("small", "", " memory") : "");
+      escaped(figure.pattern) +
+      (figure.is_memory() ? element("small", "", ' ' + escaped(figure.unit)) : "");
   return element("tr", ratio < 1 ? "class=ahead" : "class=behind",
                  element("th", "scope=row", what) +
                      element("td", "class=dots", element("div", "", track)) +
@@ -215,6 +216,47 @@ size_t others_in(const std::vector<Group> &groups) {
   return others.size();
 }
 
+// What is left of the groups when each figure is passed to `keep`, which may take peers out of it,
+// and says whether it stays.
+template <typename Keep>
+std::vector<Group> filtered(std::vector<Group> groups, Keep keep) {
+  for (Group &group : groups) {
+    auto &figures = group.figures;
+    figures.erase(std::remove_if(figures.begin(), figures.end(),
+                                 [&](Figure &figure) { return !keep(&figure); }),
+                  figures.end());
+  }
+  return groups;
+}
+
+// Allocators are compared with the best of them, the collector with the one that hosts know: one
+// that traces has nothing to do for garbage, and would stand for all of them.
+std::string title_of(const std::vector<Group> &groups) {
+  const std::vector<Group> blocks =
+      filtered(groups, [](Figure *figure) { return figure->of(kKnownPeer) == nullptr; });
+  const std::vector<Group> objects = filtered(groups, [](Figure *figure) {
+    auto &peers = figure->peers;
+    peers.erase(std::remove_if(peers.begin(), peers.end(),
+                               [](const Samples &samples) {
+                                 return samples.peer != "loam" && samples.peer != kKnownPeer;
+                               }),
+                peers.end());
+    return figure->of(kKnownPeer) != nullptr;
+  });
+  const Summary of_blocks = summarize(blocks, Kind::kTime);
+  const Summary of_objects = summarize(objects, Kind::kTime);
+  std::string title;
+  if (of_blocks.compared > 0) {
+    title = number(of_blocks.mean_ratio) + "&nbsp;× the time of the best of " +
+            std::to_string(others_in(blocks)) + " other allocators";
+  }
+  if (of_objects.compared > 0) {
+    title += (title.empty() ? "" : ", and ") + number(of_objects.mean_ratio) + "&nbsp;× that of " +
+             kKnownPeer;
+  }
+  return title.empty() ? "Loam, measured" : "Loam takes " + title;
+}
+
 std::set<std::string> peers_of_lines(const std::vector<Group> &groups) {
   std::set<std::string> peers;
   for (const Group &group : groups) {
@@ -228,12 +270,6 @@ std::set<std::string> peers_of_lines(const std::vector<Group> &groups) {
 }  // namespace
 
 std::string html_page(const std::vector<Group> &groups, const Setting &setting) {
-  const Summary time = summarize(groups, Kind::kTime);
-  std::string title = "Loam, measured";
-  if (time.compared > 0) {
-    title = "Loam takes " + number(time.mean_ratio) + "&nbsp;× the time of the best of " +
-            std::to_string(others_in(groups)) + " others";
-  }
   std::string sections;
   const std::set<std::string> line_peers = peers_of_lines(groups);
   for (const Group &group : groups) sections += group_html(group, line_peers);
@@ -249,7 +285,8 @@ std::string html_page(const std::vector<Group> &groups, const Setting &setting) 
          element("title", "", "Loam: benchmarks") + '\n' + element("style", "", kStyle) +
          "</head>\n<body>\n" +
          element("header", "",
-                 element("h1", "", title) + element("p", "class=finding", finding(groups)) +
+                 element("h1", "", title_of(groups)) +
+                     element("p", "class=finding", finding(groups)) +
                      element("p", "class=setting",
                              escaped(setting.machine) + "<br>" + escaped(setting.date) + " · " +
                                  escaped(setting.how)) +

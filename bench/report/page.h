@@ -9,6 +9,9 @@
 
 namespace report {
 
+// The one of bench/cycles that hosts can place themselves beside.
+inline constexpr char kKnownPeer[] = "CPython 3.11";
+
 // Where, when and how the figures were taken.
 struct Setting {
   std::string machine, date, how;

@@ -99,7 +99,7 @@ pre { margin: .35rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere;
 .overview th, .overview td { padding: .16rem 0; font-size: .9rem; line-height: 1.35;
                              border-bottom: 1px solid var(--rule); }
 .overview .group th { padding-top: .9rem; color: var(--soft); font-size: .8rem; }
-.overview th[scope] { width: 27rem; padding-right: 1rem; }
+.overview th[scope] { width: 31rem; padding-right: 1rem; }
 .overview small { color: var(--soft); }
 .overview .value { width: 3.6rem; font-weight: 600; padding-left: .75rem; }
 .overview .ahead .value { color: var(--loam); }

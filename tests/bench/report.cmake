@@ -39,6 +39,8 @@ expect("the table beside CPython" "${printed}"
        "Beside CPython 3.11 alone[^\n]*\n  some work \\(ns\\) +20.0 +100 +0.20 +0.10–0.30\n\n")
 file(READ ${OUT}/index.html page)
 expect("the page" "${page}" "^<!doctype html>")
+expect("the page" "${page}"
+       "<h1>Loam takes [0-9.]+&nbsp;× the time of the best of 2 other allocators, and 0.20&nbsp;×")
 expect("the page" "${page}" "<figcaption>48 B, freed at once</figcaption>")
 expect("the page" "${page}" "<figcaption>a &lt;pattern&gt;</figcaption>")
 expect("the page" "${page}" "<figcaption>a &lt;chart&gt;</figcaption>")
