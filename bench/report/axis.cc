@@ -47,8 +47,8 @@ class Round {
 
 std::string short_number(double value) {
   char text[32];
-  // Without an exponent.
-  std::snprintf(text, sizeof text, value < 1 ? "%.9f" : "%.9g", value);
+  // Three digits or so, and never an exponent.
+  std::snprintf(text, sizeof text, value < 1 ? "%.9f" : value < 100 ? "%.3g" : "%.0f", value);
   std::string digits = text;
   if (digits.find('.') == std::string::npos) return digits;
   digits.erase(digits.find_last_not_of('0') + 1);

@@ -205,9 +205,10 @@ Scale scale_of(const Figure &figure) {
 }
 
 std::string number(double value) {
+  if (value == 0) return "0";
   const double size = std::fabs(value);
   int decimals = size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
-  if (size > 0 && size < 0.0995) decimals = 1 - static_cast<int>(std::floor(std::log10(size)));
+  if (size < 0.0995) decimals = 1 - static_cast<int>(std::floor(std::log10(size)));
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", decimals, value);
   std::string digits = text;

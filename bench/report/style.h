@@ -92,7 +92,9 @@ pre { margin: .35rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere;
 .scroll { overflow-x: auto; }
 .points { width: auto; font-variant-numeric: tabular-nums; }
 .points th, .points td { padding: .1rem 1.1rem .1rem 0; text-align: right; vertical-align: bottom; }
-.points td { white-space: nowrap; color: var(--ink); }
+.points td, .points th[scope=row] { white-space: nowrap; }
+.points td { color: var(--ink); }
+.points th[scope=col]:not(:first-child) { min-width: 7.5rem; }
 .points small { color: var(--soft); }
 .overview h2 { margin-bottom: .5rem; }
 .overview tr { color: var(--ink); }
