@@ -59,7 +59,7 @@ std::string line_of(const Figure &figure, const Widths &widths) {
   line += padded(value_text(loam, scale), -9) + padded(value_text(calls, scale), -9);
   line +=
       padded(value_text(best, scale), -10) + ' ' + padded(best == nullptr ? "" : best->peer, 13);
-  line += padded(ratio_text(figure.ratio("loam")), -7) + padded(range_text(loam, best), -13);
+  line += padded(ratio_text(figure.ratio("loam")), -7) + padded(range_text(loam, best), -16);
   line += padded(ratio_text(figure.ratio("loam-calls")), -7);
   return trimmed(line);
 }
@@ -74,7 +74,7 @@ std::string ratio_table(const std::vector<Group> &groups) {
     table += '\n' + padded(group.name, 4 + widths.pattern + widths.unit) + padded("loam", -9) +
              padded("by calls", -9);
     table += padded("best peer", -10) + padded("", 14) + padded("ratio", -7);
-    table += padded("least–most", -13) + padded("calls", -7) + '\n';
+    table += padded("least–most", -16) + padded("calls", -7) + '\n';
     for (const Figure &figure : group.figures) table += line_of(figure, widths);
   }
   return table;
