@@ -10,6 +10,13 @@ namespace cycles {
 
 namespace {
 
+void report_collection(const char *what, Order order, size_t count, double ns) {
+  const std::string pattern = std::string(what) + ", " + name_of(order);
+  const double ns_per_node = ns / static_cast<double>(count);
+  report(kHeapSize, pattern + ", " + short_count(count), "ns per node", ns_per_node);
+  report_at(kHeapSize, pattern, count, "ns per node", ns_per_node);
+}
+
 // Its nodes have survived a collection of the whole tree before one is timed, as those of a running
 // program have.
 void collect_tree(Heap heap, size_t count, Order order) {
@@ -21,23 +28,21 @@ void collect_tree(Heap heap, size_t count, Order order) {
   const size_t bytes_live = heap.bytes_in_use();
   bench::require(bytes_live > bytes_before, "keeping the tree");
 
-  const std::string what = std::string(", ") + name_of(order) + ", " + short_count(count);
-  const auto nodes = static_cast<double>(count);
   const double live_ns = timed_ns([=] { heap.collect(); });
   bench::require(heap.bytes_in_use() + count >= bytes_live, "keeping the tree");
-  report(kHeapSize, "all live" + what, "ns per node", live_ns / nodes);
+  report_collection("all live", order, count, live_ns);
 
   root.drop(0);
   const double garbage_ns = timed_ns([=] { heap.collect(); });
   const bool freed = heap.bytes_in_use() - bytes_before <= (bytes_live - bytes_before) / 16;
   if (!freed && !peer::kCounts) {
     // Nothing was freed, so that there is no figure.
-    std::printf("%-14s all garbage%s: left out, a stray word keeps the tree\n", peer::kName,
-                what.c_str());
+    std::printf("%-14s all garbage, %s, %s: left out, a stray word keeps the tree\n", peer::kName,
+                name_of(order), short_count(count).c_str());
     return;
   }
   bench::require(freed, "freeing the tree");
-  report(kHeapSize, "all garbage" + what, "ns per node", garbage_ns / nodes);
+  report_collection("all garbage", order, count, garbage_ns);
 }
 
 }  // namespace

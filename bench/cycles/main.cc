@@ -48,7 +48,8 @@ void list_patterns() {
 }
 
 [[noreturn]] void fail_usage(const char *program) {
-  std::fprintf(stderr, "usage: %s [--list] [--pattern=NAME] [--nodes=N] [--rounds=N] [--full]\n",
+  std::fprintf(stderr,
+               "usage: %s [--list] [--pattern=NAME] [--nodes=N | --quick | --full] [--rounds=N]\n",
                program);
   std::exit(2);
 }
@@ -73,6 +74,8 @@ Command parse(int argc, char **argv) {
       std::exit(0);
     } else if (std::strcmp(argv[i], "--full") == 0) {
       command.sizes.full = true;
+    } else if (std::strcmp(argv[i], "--quick") == 0) {
+      command.sizes.quick = true;
     } else if (const char *name = value_of(argv[i], "--pattern=")) {
       command.pattern = name;
     } else if (const char *nodes = value_of(argv[i], "--nodes=")) {

@@ -12,12 +12,19 @@ namespace cycles {
 
 // Sizes that the command line asked for.
 struct Sizes {
-  size_t nodes = 0;   // of every structure; 0: each pattern's own
-  bool full = false;  // the own sizes, with nothing left out to save time
+  size_t nodes = 0;    // of every structure; 0: each pattern's own
+  bool full = false;   // the own sizes, with nothing left out to save time
+  bool quick = false;  // a tenth of the own sizes
 
-  size_t or_default(size_t own) const { return nodes != 0 ? nodes : own; }
+  size_t or_default(size_t own) const {
+    if (nodes != 0) return nodes;
+    return quick ? own / 10 : own;
+  }
   std::vector<size_t> or_defaults(std::initializer_list<size_t> own) const {
-    return nodes != 0 ? std::vector<size_t>{nodes} : std::vector<size_t>(own);
+    if (nodes != 0) return {nodes};
+    std::vector<size_t> sizes;
+    for (size_t size : own) sizes.push_back(or_default(size));
+    return sizes;
   }
 };
 

@@ -18,6 +18,12 @@ void report(const char *group, const std::string &pattern, const char *unit, dou
   bench::print_row(group, pattern.c_str(), peer::kName, unit, value);
 }
 
+void report_at(const char *group, const std::string &what, size_t nodes, const char *unit,
+               double value) {
+  bench::print_point(group, what.c_str(), peer::kName, "", "nodes", static_cast<double>(nodes),
+                     unit, value);
+}
+
 std::string short_count(size_t count) {
   if (count >= 1000000 && count % 1000000 == 0) return std::to_string(count / 1000000) + "M";
   if (count >= 1000 && count % 1000 == 0) return std::to_string(count / 1000) + "k";
@@ -45,14 +51,14 @@ double Durations::total_ns() const {
   return static_cast<double>(std::accumulate(ns_.begin(), ns_.end(), uint64_t{0}));
 }
 
-void Durations::print_curve(const std::string &pattern) const {
-  for (uint64_t limit_us = 1;; limit_us *= 2) {
+void Durations::print_curve(const std::string &chart, const char *line) const {
+  constexpr uint64_t kMostUs = uint64_t{1} << 24;
+  for (uint64_t limit_us = 1; limit_us <= kMostUs; limit_us *= 2) {
     const auto first = std::upper_bound(ns_.begin(), ns_.end(), limit_us * 1000);
-    if (first == ns_.end()) return;
-    const std::string name = pattern + ": longer than " + std::to_string(limit_us) + " us";
-    bench::print_row(
-        kPauses, name.c_str(), peer::kName, "operations per million",
-        static_cast<double>(ns_.end() - first) * 1e6 / static_cast<double>(ns_.size()));
+    bench::print_point(
+        kPauses, chart.c_str(), peer::kName, line, "µs", static_cast<double>(limit_us),
+        "% of operations",
+        static_cast<double>(ns_.end() - first) * 100 / static_cast<double>(ns_.size()));
   }
 }
 

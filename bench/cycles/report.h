@@ -1,4 +1,5 @@
-// What a pattern prints: a line for people, and a row for bench_report, for each figure.
+// What a pattern prints: a line for people, and a row for bench_report, for each figure; and points
+// of curves.
 #ifndef LOAM_BENCH_CYCLES_REPORT_H
 #define LOAM_BENCH_CYCLES_REPORT_H
 
@@ -15,9 +16,13 @@ inline constexpr char kHeapSize[] = "Full collection against heap size";
 inline constexpr char kSessions[] = "Sessions";
 inline constexpr char kLeak[] = "A steady leak of small cycles";
 inline constexpr char kCache[] = "A cache of small cycles";
-inline constexpr char kPauses[] = "Share of operations that take longer";
+inline constexpr char kPauses[] = "Pauses: the share of operations that take longer";
 
 void report(const char *group, const std::string &pattern, const char *unit, double value);
+
+// A point of the curve that shows how `what` depends on the number of nodes.
+void report_at(const char *group, const std::string &what, size_t nodes, const char *unit,
+               double value);
 
 // "10M", "250k", "1234".
 std::string short_count(size_t count);
@@ -45,8 +50,9 @@ class Durations {
   double longest_us() const { return quantile_us(1); }
   double total_ns() const;
 
-  // Rows of kPauses, "pattern: longer than 2^k us", while there are such: a curve, not for reading.
-  void print_curve(const std::string &pattern) const;
+  // Points of kPauses, in the chart of that name. They go on where no operation is as long, so that
+  // every run has the same ones, and a median of them is one.
+  void print_curve(const std::string &chart, const char *line) const;
 
  private:
   std::vector<uint64_t> ns_;

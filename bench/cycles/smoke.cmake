@@ -21,6 +21,12 @@ foreach(pattern IN LISTS PATTERNS)
   endforeach()
 endforeach()
 
+execute_process(COMMAND ${PROGRAM} --pattern=resident --quick OUTPUT_VARIABLE output
+                COMMAND_ERROR_IS_FATAL ANY)
+if(NOT output MATCHES "\tresident, 1M nodes\t")
+  message(FATAL_ERROR "--quick is not a tenth of 10M nodes:\n${output}")
+endif()
+
 execute_process(COMMAND ${PROGRAM} --pattern=none RESULT_VARIABLE status ERROR_QUIET)
 if(NOT status EQUAL 2)
   message(FATAL_ERROR "A pattern that does not exist: status ${status}, not 2")

@@ -60,14 +60,17 @@ class Rings {
   size_t peak_bytes_ = 0;
 };
 
-void report_durations(const char *group, const std::string &pattern, const Durations &durations) {
+// `how` names the circumstances, where they are not the usual ones.
+void report_durations(const char *group, const std::string &pattern, const char *how,
+                      const Durations &durations) {
+  const std::string figure = *how == '\0' ? pattern : pattern + ", " + how;
   for (double percent : {50.0, 99.0, 99.9}) {
     char name[16];
     std::snprintf(name, sizeof name, ": p%g", percent);
-    report(group, pattern + name, "us", durations.quantile_us(percent / 100));
+    report(group, figure + name, "µs", durations.quantile_us(percent / 100));
   }
-  report(group, pattern + ": longest operation", "us", durations.longest_us());
-  durations.print_curve(pattern);
+  report(group, figure + ": longest operation", "µs", durations.longest_us());
+  durations.print_curve(pattern, how);
 }
 
 // `untimed` operations come first, so that the heap is in its steady state.
@@ -82,14 +85,14 @@ void replace_rings(Heap heap, const char *group, const std::string &pattern, siz
   const Durations durations = held.replace(operations);
   report(group, pattern, "ns per node",
          durations.total_ns() / static_cast<double>(operations * ring_nodes));
-  report_durations(group, pattern, durations);
+  report_durations(group, pattern, "", durations);
   std::printf("bytes in use: %s\n", peer::kBytesInUse);
   report(group, pattern + ": peak / live", "bytes per live byte",
          ratio(held.peak_bytes(), live_bytes));
 
   heap.stop_automatic();
   heap.collect();
-  report_durations(group, pattern + ", collection off", held.replace(operations));
+  report_durations(group, pattern, "collection off", held.replace(operations));
 }
 
 }  // namespace
@@ -108,9 +111,19 @@ void cache(Heap heap, const Sizes &sizes) {
                 operations);
 }
 
+namespace {
+
+void report_leak(const char *what, size_t live, const char *unit, double value) {
+  const std::string pattern = "a cycle per 100 operations";
+  report(kLeak, pattern + ", " + short_count(live) + " live" + what, unit, value);
+  report_at(kLeak, pattern + what, live, unit, value);
+}
+
+}  // namespace
+
 void leak(Heap heap, const Sizes &sizes) {
   constexpr size_t kBatch = 100;
-  const size_t batches = sizes.nodes != 0 ? std::min<size_t>(sizes.nodes, 100000) : 100000;
+  const size_t batches = std::min<size_t>(sizes.or_default(100000), 100000);
   for (size_t live : sizes.or_defaults({10000, 100000, 1000000, 10000000})) {
     touch(heap, live);
     Handles root(heap, 1);
@@ -126,11 +139,10 @@ void leak(Heap heap, const Sizes &sizes) {
     }
     heap.stop_automatic();
     durations.sort();
-    const std::string pattern = "a cycle per 100 operations, " + short_count(live) + " live";
-    report(kLeak, pattern, "ns per operation",
-           durations.total_ns() / static_cast<double>(batches * kBatch));
-    report(kLeak, pattern + ": p99.9 of 100 operations", "us", durations.quantile_us(0.999));
-    report(kLeak, pattern + ": longest 100 operations", "us", durations.longest_us());
+    report_leak("", live, "ns per operation",
+                durations.total_ns() / static_cast<double>(batches * kBatch));
+    report_leak(": p99.9 of 100 operations", live, "µs", durations.quantile_us(0.999));
+    report_leak(": longest 100 operations", live, "µs", durations.longest_us());
     root.drop(0);
     heap.collect();
   }

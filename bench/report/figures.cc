@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 
 namespace report {
 
@@ -31,18 +32,35 @@ T &find_or_add(std::vector<T> &items, Matches matches, const T &fresh) {
   return items.back();
 }
 
+bool parse_number(const std::string &text, double *value) {
+  char *end = nullptr;
+  *value = std::strtod(text.c_str(), &end);
+  return end != text.c_str() && *end == '\0' && std::isfinite(*value);
+}
+
 }  // namespace
 
 bool parse_row(const std::string &line, Row *row) {
   const std::vector<std::string> fields = split(line, '\t');
   if (fields.size() != 6 || fields[0] != "row") return false;
-  char *end = nullptr;
-  row->value = std::strtod(fields[5].c_str(), &end);
-  if (end == fields[5].c_str() || *end != '\0' || !std::isfinite(row->value)) return false;
+  if (!parse_number(fields[5], &row->value)) return false;
   row->group = fields[1];
   row->pattern = fields[2];
   row->peer = fields[3];
   row->unit = fields[4];
+  return true;
+}
+
+bool parse_point(const std::string &line, Point *point) {
+  const std::vector<std::string> fields = split(line, '\t');
+  if (fields.size() != 9 || fields[0] != "point") return false;
+  if (!parse_number(fields[6], &point->x) || !parse_number(fields[8], &point->value)) return false;
+  point->group = fields[1];
+  point->chart = fields[2];
+  point->peer = fields[3];
+  point->line = fields[4];
+  point->x_unit = fields[5];
+  point->unit = fields[7];
   return true;
 }
 
@@ -58,6 +76,25 @@ double Samples::median() const {
 }
 
 bool is_loam(const std::string &peer) { return starts_with(peer, "loam"); }
+
+// A growth of memory may come out as nothing, or as less; that compares with nothing.
+double ratio_of(const Samples *mine, const Samples *other) {
+  if (mine == nullptr || other == nullptr || other->median() <= 0 || mine->median() <= 0) return 0;
+  return mine->median() / other->median();
+}
+
+Range ratios_of(const Samples *mine, const Samples *other) {
+  if (ratio_of(mine, other) <= 0) return {0, 0};
+  std::vector<double> ratios;
+  for (size_t i = 0; i < std::min(mine->values.size(), other->values.size()); ++i) {
+    if (mine->values[i] > 0 && other->values[i] > 0) {
+      ratios.push_back(mine->values[i] / other->values[i]);
+    }
+  }
+  if (ratios.empty()) return {0, 0};
+  const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
+  return {*least, *most};
+}
 
 bool Figure::is_memory() const { return starts_with(unit, "bytes"); }
 
@@ -77,19 +114,32 @@ const Samples *Figure::best_other() const {
   return best;
 }
 
-double Figure::ratio(const std::string &peer) const {
-  const Samples *mine = of(peer), *best = best_other();
-  // A growth of memory may come out as nothing, or as less; that compares with nothing.
-  if (mine == nullptr || best == nullptr || best->median() <= 0 || mine->median() <= 0) return 0;
-  return mine->median() / best->median();
+double Figure::ratio(const std::string &peer) const { return ratio_of(of(peer), best_other()); }
+
+const Samples *Line::at(double x) const {
+  for (const Spot &spot : spots) {
+    if (spot.x == x) return &spot.samples;
+  }
+  return nullptr;
+}
+
+std::vector<double> Chart::xs() const {
+  std::set<double> xs;
+  for (const Line &line : lines) {
+    for (const Spot &spot : line.spots) xs.insert(spot.x);
+  }
+  return {xs.begin(), xs.end()};
+}
+
+Group &Figures::group(const std::string &name) {
+  return find_or_add(
+      groups_, [&](const Group &candidate) { return candidate.name == name; }, Group{name, {}, {}});
 }
 
 void Figures::add(const Row &row) {
-  Group &group = find_or_add(
-      groups_, [&](const Group &candidate) { return candidate.name == row.group; },
-      Group{row.group, {}});
+  std::vector<Figure> &figures = group(row.group).figures;
   Figure &figure = find_or_add(
-      group.figures,
+      figures,
       [&](const Figure &candidate) {
         return candidate.pattern == row.pattern && candidate.unit == row.unit;
       },
@@ -98,6 +148,26 @@ void Figures::add(const Row &row) {
       figure.peers, [&](const Samples &candidate) { return candidate.peer == row.peer; },
       Samples{row.peer, row.command, {}});
   samples.values.push_back(row.value);
+}
+
+void Figures::add(const Point &point) {
+  Chart &chart = find_or_add(
+      group(point.group).charts,
+      [&](const Chart &candidate) { return candidate.name == point.chart; },
+      Chart{point.chart, point.x_unit, point.unit, {}});
+  Line &line = find_or_add(
+      chart.lines,
+      [&](const Line &candidate) {
+        return candidate.peer == point.peer && candidate.name == point.line;
+      },
+      Line{point.peer, point.line, {}});
+  const auto place = std::find_if(line.spots.begin(), line.spots.end(),
+                                  [&](const Spot &candidate) { return candidate.x >= point.x; });
+  if (place != line.spots.end() && place->x == point.x) {
+    place->samples.values.push_back(point.value);
+  } else {
+    line.spots.insert(place, {point.x, {point.peer, point.command, {point.value}}});
+  }
 }
 
 Summary summarize(const std::vector<Group> &groups, Kind kind) {
@@ -135,9 +205,12 @@ Scale scale_of(const Figure &figure) {
 }
 
 std::string number(double value) {
+  if (value == 0) return "0";
   const double size = std::fabs(value);
+  int decimals = size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
+  if (size < 0.0995) decimals = 1 - static_cast<int>(std::floor(std::log10(size)));
   char text[64];
-  std::snprintf(text, sizeof text, "%.*f", size < 9.995 ? 2 : size < 99.95 ? 1 : 0, value);
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
   std::string digits = text;
   if (size < 999.5) return digits;
   const size_t first = digits[0] == '-' ? 1 : 0;

@@ -1,22 +1,24 @@
 // bench_report: runs the programs of bench/ in turns and shows what they measured.
 //
-//   bench_report [--quick] [--rounds=N] [--seconds=S] [--min-time=S] [--filter=REGEX]
-//                [--out=FOLDER] RUNS
+//   bench_report [--quick | --full] [--repetitions=N] [--seconds=S] [--min-time=S]
+//                [--filter=REGEX] [--out=FOLDER] RUNS
 //
 // RUNS is the file that CMakeLists.txt writes. FOLDER (default: results beside it) gets
 //   index.html      the figures, for people
-//   rows.tsv        every sample: a row (row.h) and the command that printed it
+//   rows.tsv        every sample: a row or a point (row.h) and the command that printed it
 //   <program>.json  Google Benchmark's own results, every run of a program in one file
 // The exit status is 1 when a program failed; the figures of the others stand all the same.
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <limits>
 #include <regex>
 #include <thread>
 
@@ -29,16 +31,17 @@ using report::Plan;
 using report::Results;
 
 constexpr char kUsage[] =
-    "usage: bench_report [--quick] [--rounds=N] [--seconds=S] [--min-time=S] [--filter=REGEX]\n"
-    "                    [--out=FOLDER] RUNS\n"
-    "  --quick       two short rounds: a look, not a measurement\n"
-    "  --rounds=N    run each command up to N times (4)\n"
-    "  --seconds=S   but not again once it has taken S seconds (8)\n"
-    "  --min-time=S  run each benchmark for S seconds or more (0.05)\n"
-    "  --filter=REGEX  only what matches: \"<group>: <pattern>\" of a benchmark, or the command "
-    "of\n"
-    "                any other program\n"
-    "  --out=FOLDER  where the results go (results, beside RUNS)\n";
+    "usage: bench_report [--quick | --full] [--repetitions=N] [--seconds=S] [--min-time=S]\n"
+    "                    [--filter=REGEX] [--out=FOLDER] RUNS\n"
+    "  --quick          two short rounds, of heaps a tenth the size: a look, not a measurement\n"
+    "  --full           with the heaps that some peers need minutes for\n"
+    "  --repetitions=N  run each command N times (4, but only while --seconds last)\n"
+    "  --seconds=S      no pattern again once its peers have taken S seconds each (8, or with\n"
+    "                   --repetitions no limit)\n"
+    "  --min-time=S     run each benchmark for S seconds or more (0.05)\n"
+    "  --filter=REGEX   only what matches: \"<group>: <pattern>\" of a benchmark, or the\n"
+    "                   command of any other program\n"
+    "  --out=FOLDER     where the results go (results, beside RUNS)\n";
 
 [[noreturn]] void fail(const std::string &what) {
   std::fprintf(stderr, "bench_report: %s\n", what.c_str());
@@ -54,31 +57,48 @@ double positive(const std::string &option, const std::string &text) {
   return value;
 }
 
+void make_quick(Plan *plan) {
+  plan->size = "--quick";
+  plan->rounds = 2;
+  plan->seconds = 2;
+  plan->min_time_s = 0.01;
+}
+
+void set_option(const std::string &name, const std::string &value, Plan *plan, bool *limited) {
+  if (name == "--quick") return;  // known already
+  if (name == "--full") {
+    plan->size = name;
+  } else if (name == "--repetitions") {
+    plan->rounds = static_cast<int>(positive(name, value));
+    if (!*limited) plan->seconds = std::numeric_limits<double>::infinity();
+  } else if (name == "--seconds") {
+    plan->seconds = positive(name, value);
+    *limited = true;
+  } else if (name == "--min-time") {
+    plan->min_time_s = positive(name, value);
+  } else if (name == "--filter") {
+    plan->filter = value;
+  } else if (name == "--out") {
+    plan->folder = value;
+  } else {
+    fail("unknown: " + name + "\n" + kUsage);
+  }
+}
+
 Plan plan_of(int argc, char **argv) {
   Plan plan;
+  bool limited = false;  // by --seconds
+  // Wherever it stands, others override what it implies.
+  if (std::find(argv, argv + argc, std::string("--quick")) != argv + argc) make_quick(&plan);
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const size_t equals = argument.find('=');
     const std::string name = argument.substr(0, equals);
     const std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
-    if (name == "--quick") {
-      plan.rounds = 2;
-      plan.seconds = 2;
-      plan.min_time_s = 0.01;
-    } else if (name == "--rounds") {
-      plan.rounds = static_cast<int>(positive(name, value));
-    } else if (name == "--seconds") {
-      plan.seconds = positive(name, value);
-    } else if (name == "--min-time") {
-      plan.min_time_s = positive(name, value);
-    } else if (name == "--filter") {
-      plan.filter = value;
-    } else if (name == "--out") {
-      plan.folder = value;
-    } else if (name.compare(0, 1, "-") != 0 && plan.runs_file.empty()) {
+    if (argument.compare(0, 1, "-") != 0 && plan.runs_file.empty()) {
       plan.runs_file = argument;
     } else {
-      fail("unknown: " + argument + "\n" + kUsage);
+      set_option(name, value, &plan, &limited);
     }
   }
   if (plan.runs_file.empty()) fail(std::string("which RUNS?\n") + kUsage);
@@ -107,8 +127,9 @@ report::Setting setting_of(const Plan &plan) {
   char date[64];
   const std::time_t now = std::time(nullptr);
   std::strftime(date, sizeof date, "%Y-%m-%d %H:%M UTC", std::gmtime(&now));
-  const std::string how = std::to_string(plan.rounds) +
-                          (plan.rounds == 1 ? " round" : " rounds at most") +
+  const bool limited = plan.seconds < std::numeric_limits<double>::infinity();
+  const std::string how = std::to_string(plan.rounds) + (plan.rounds == 1 ? " round" : " rounds") +
+                          (limited && plan.rounds > 1 ? " at most" : "") +
                           ", in turns; each pattern in a process of its own, on one processor";
   return {machine(), date, how};
 }
@@ -120,15 +141,28 @@ void write_file(const std::string &path, const std::string &text) {
   if (!file) fail("cannot write " + path);
 }
 
-void write_results(const Plan &plan, const Results &results, const report::Figures &figures) {
-  std::string rows;
+std::string decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
+std::string samples_text(const Results &results) {
+  std::string text;
   for (const report::Row &row : results.rows) {
-    char value[32];
-    std::snprintf(value, sizeof value, "%.6g", row.value);
-    rows += "row\t" + row.group + '\t' + row.pattern + '\t' + row.peer + '\t' + row.unit + '\t' +
-            value + '\t' + row.command + '\n';
+    text += "row\t" + row.group + '\t' + row.pattern + '\t' + row.peer + '\t' + row.unit + '\t' +
+            decimal(row.value) + '\t' + row.command + '\n';
   }
-  write_file(plan.folder + "/rows.tsv", rows);
+  for (const report::Point &point : results.points) {
+    text += "point\t" + point.group + '\t' + point.chart + '\t' + point.peer + '\t' + point.line +
+            '\t' + point.x_unit + '\t' + decimal(point.x) + '\t' + point.unit + '\t' +
+            decimal(point.value) + '\t' + point.command + '\n';
+  }
+  return text;
+}
+
+void write_results(const Plan &plan, const Results &results, const report::Figures &figures) {
+  write_file(plan.folder + "/rows.tsv", samples_text(results));
   for (const Results::Json &json : results.json) {
     write_file(plan.folder + '/' + json.program + ".json", json.before + json.entries + json.after);
   }
@@ -149,8 +183,10 @@ int main(int argc, char **argv) try {
 
   report::Figures figures;
   for (const report::Row &row : results.rows) figures.add(row);
+  for (const report::Point &point : results.points) figures.add(point);
   write_results(plan, results, figures);
-  std::printf("%s\n%s/index.html\n", ratio_table(figures.groups()).c_str(), plan.folder.c_str());
+  std::printf("%s%s\n%s/index.html\n", ratio_table(figures.groups()).c_str(),
+              versus_table(figures.groups(), report::kKnownPeer).c_str(), plan.folder.c_str());
   for (const std::string &failure : results.failures) {
     std::fprintf(stderr, "failed: %s\n", failure.c_str());
   }

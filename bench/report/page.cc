@@ -5,51 +5,18 @@
 #include <cstdio>
 #include <set>
 
+#include "html.h"
+#include "line_chart.h"
 #include "style.h"
 
 namespace report {
 
 namespace {
 
-std::string escaped(const std::string &text) {
-  std::string html;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        html += "&amp;";
-        break;
-      case '<':
-        html += "&lt;";
-        break;
-      case '>':
-        html += "&gt;";
-        break;
-      case '"':
-        html += "&quot;";
-        break;
-      default:
-        html += c;
-    }
-  }
-  return html;
-}
-
-std::string element(const std::string &tag, const std::string &attributes,
-                    const std::string &content) {
-  return '<' + tag + (attributes.empty() ? "" : ' ' + attributes) + '>' + content + "</" + tag +
-         '>';
-}
-
 std::string percent(double part) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f%%", 100 * std::clamp(part, 0.0, 1.0));
   return text;
-}
-
-std::string label_of(const std::string &peer) {
-  if (peer == "loam") return "Loam";
-  if (peer == "loam-calls") return "Loam, by calls";
-  return escaped(peer);
 }
 
 std::string class_of(const std::string &peer) {
@@ -61,7 +28,10 @@ std::string class_of(const std::string &peer) {
 std::string verdict(const Figure &figure) {
   const double ratio = figure.ratio("loam");
   if (ratio <= 0) return "";
-  return element("span", ratio < 1 ? "class='verdict ahead'" : "class='verdict behind'",
+  const Range range = ratios_of(figure.of("loam"), figure.best_other());
+  const std::string title =
+      " title='" + number(range.least) + "–" + number(range.most) + " in single rounds'";
+  return element("span", (ratio < 1 ? "class='verdict ahead'" : "class='verdict behind'") + title,
                  element("b", "", number(ratio)) + " × " + label_of(figure.best_other()->peer));
 }
 
@@ -76,13 +46,11 @@ std::string bar_row(const Samples &samples, const Scale &scale, double full) {
                          ";width:" + percent((std::min(most, full) - least) / full) + "'",
                      "");
   }
-  const std::string range = number(least / scale.divisor) + "–" + number(most / scale.divisor) +
-                            " in " + std::to_string(samples.values.size()) + " runs";
-  return element(
-      "tr", class_of(samples.peer),
-      element("th", "scope=row", label_of(samples.peer)) +
-          element("td", "class=track", element("div", "", track)) +
-          element("td", "class=value title='" + range + "'", number(median / scale.divisor)));
+  return element("tr", class_of(samples.peer),
+                 element("th", "scope=row", label_of(samples.peer)) +
+                     element("td", "class=track", element("div", "", track)) +
+                     element("td", "class=value title='" + range_of(samples, scale.divisor) + "'",
+                             number(median / scale.divisor)));
 }
 
 std::string bars(const Figure &figure) {
@@ -101,24 +69,17 @@ std::string bars(const Figure &figure) {
                  element("p", "", unit + verdict(figure)) + element("table", "", rows));
 }
 
-std::string commands(const std::vector<const Figure *> &figures) {
-  std::string lines;
-  std::set<std::string> seen;
-  for (const Figure *figure : figures) {
-    for (const Samples &samples : figure->peers) {
-      if (seen.insert(samples.command).second) lines += escaped(samples.command) + '\n';
-    }
-  }
-  return element("details", "", element("summary", "", "command") + element("pre", "", lines));
-}
-
 // Time, and memory beside it.
 std::string figure_html(const std::string &pattern, const std::vector<const Figure *> &parts) {
   std::string charts;
-  for (const Figure *figure : parts) charts += bars(*figure);
+  std::vector<const Samples *> samples;
+  for (const Figure *figure : parts) {
+    charts += bars(*figure);
+    for (const Samples &of_peer : figure->peers) samples.push_back(&of_peer);
+  }
   return element("figure", parts.size() > 1 ? "class=wide" : "",
                  element("figcaption", "", escaped(pattern)) +
-                     element("div", "class=charts", charts) + commands(parts)) +
+                     element("div", "class=charts", charts) + commands_html(samples)) +
          '\n';
 }
 
@@ -151,7 +112,7 @@ std::string heading_of(const Group &group) {
   return heading;
 }
 
-std::string group_html(const Group &group) {
+std::string figures_html(const Group &group) {
   std::string figures;
   std::set<std::string> done;
   for (const Figure &figure : group.figures) {
@@ -164,11 +125,28 @@ std::string group_html(const Group &group) {
     }
     figures += figure_html(figure.pattern, parts);
   }
-  return element("section", "",
-                 element("h2", "", heading_of(group)) +
-                     element("p", "class=finding", finding({group})) +
-                     element("div", "class=figures", figures)) +
-         '\n';
+  return element("div", "class=figures", figures);
+}
+
+std::string charts_html(const Group &group, const std::set<std::string> &peers) {
+  std::string charts;
+  for (const Chart &chart : group.charts) charts += line_chart_html(group.name, chart, peers);
+  return element("div", "class='figures curves'", charts);
+}
+
+std::string group_html(const Group &group, const std::set<std::string> &line_peers) {
+  std::string parts = element("h2", "", heading_of(group));
+  if (!group.figures.empty()) parts += element("p", "class=finding", finding({group}));
+  if (!group.charts.empty()) parts += charts_html(group, line_peers);
+  if (!group.figures.empty()) {
+    const std::string figures = figures_html(group);
+    // What charts show need not be seen twice.
+    parts += group.charts.empty()
+                 ? figures
+                 : element("details", "class=bars",
+                           element("summary", "", "each figure, as bars") + figures);
+  }
+  return element("section", "", parts) + '\n';
 }
 
 // ── All ratios at a glance ──────────────────────────────────────────────────────────────────────
@@ -189,7 +167,8 @@ std::string overview_row(const Figure &figure, const Axis &axis) {
       element("i", "style='left:" + axis.at(ratio) + "'", "") +
       element("em", "style='left:" + axis.at(1) + "'", "");
   const std::string what =
-      escaped(figure.pattern) + (figure.is_memory() ? element("small", "", " memory") : "");
+      escaped(figure.pattern) +
+      (figure.is_memory() ? element("small", "", ' ' + escaped(figure.unit)) : "");
   return element("tr", ratio < 1 ? "class=ahead" : "class=behind",
                  element("th", "scope=row", what) +
                      element("td", "class=dots", element("div", "", track)) +
@@ -237,17 +216,63 @@ size_t others_in(const std::vector<Group> &groups) {
   return others.size();
 }
 
+// What is left of the groups when each figure is passed to `keep`, which may take peers out of it,
+// and says whether it stays.
+template <typename Keep>
+std::vector<Group> filtered(std::vector<Group> groups, Keep keep) {
+  for (Group &group : groups) {
+    auto &figures = group.figures;
+    figures.erase(std::remove_if(figures.begin(), figures.end(),
+                                 [&](Figure &figure) { return !keep(&figure); }),
+                  figures.end());
+  }
+  return groups;
+}
+
+// Allocators are compared with the best of them, the collector with the one that hosts know: one
+// that traces has nothing to do for garbage, and would stand for all of them.
+std::string title_of(const std::vector<Group> &groups) {
+  const std::vector<Group> blocks =
+      filtered(groups, [](Figure *figure) { return figure->of(kKnownPeer) == nullptr; });
+  const std::vector<Group> objects = filtered(groups, [](Figure *figure) {
+    auto &peers = figure->peers;
+    peers.erase(std::remove_if(peers.begin(), peers.end(),
+                               [](const Samples &samples) {
+                                 return samples.peer != "loam" && samples.peer != kKnownPeer;
+                               }),
+                peers.end());
+    return figure->of(kKnownPeer) != nullptr;
+  });
+  const Summary of_blocks = summarize(blocks, Kind::kTime);
+  const Summary of_objects = summarize(objects, Kind::kTime);
+  std::string title;
+  if (of_blocks.compared > 0) {
+    title = number(of_blocks.mean_ratio) + "&nbsp;× the time of the best of " +
+            std::to_string(others_in(blocks)) + " other allocators";
+  }
+  if (of_objects.compared > 0) {
+    title += (title.empty() ? "" : ", and ") + number(of_objects.mean_ratio) + "&nbsp;× that of " +
+             kKnownPeer;
+  }
+  return title.empty() ? "Loam, measured" : "Loam takes " + title;
+}
+
+std::set<std::string> peers_of_lines(const std::vector<Group> &groups) {
+  std::set<std::string> peers;
+  for (const Group &group : groups) {
+    for (const Chart &chart : group.charts) {
+      for (const Line &line : chart.lines) peers.insert(line.peer);
+    }
+  }
+  return peers;
+}
+
 }  // namespace
 
 std::string html_page(const std::vector<Group> &groups, const Setting &setting) {
-  const Summary time = summarize(groups, Kind::kTime);
-  std::string title = "Loam, measured";
-  if (time.compared > 0) {
-    title = "Loam takes " + number(time.mean_ratio) + "&nbsp;× the time of the best of " +
-            std::to_string(others_in(groups)) + " others";
-  }
   std::string sections;
-  for (const Group &group : groups) sections += group_html(group);
+  const std::set<std::string> line_peers = peers_of_lines(groups);
+  for (const Group &group : groups) sections += group_html(group, line_peers);
   const std::string notes =
       "Bars are medians, and lines across their ends go from the least to the greatest run. Less "
       "is "
@@ -260,7 +285,8 @@ std::string html_page(const std::vector<Group> &groups, const Setting &setting) 
          element("title", "", "Loam: benchmarks") + '\n' + element("style", "", kStyle) +
          "</head>\n<body>\n" +
          element("header", "",
-                 element("h1", "", title) + element("p", "class=finding", finding(groups)) +
+                 element("h1", "", title_of(groups)) +
+                     element("p", "class=finding", finding(groups)) +
                      element("p", "class=setting",
                              escaped(setting.machine) + "<br>" + escaped(setting.date) + " · " +
                                  escaped(setting.how)) +

@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "process.h"
@@ -70,6 +72,24 @@ void keep_json(const std::string &path, const std::string &program, Results *res
   results->json.push_back({program, text.substr(0, start), entries, text.substr(end)});
 }
 
+// Returns the number of rows.
+size_t read_figures(const std::string &output, const std::string &command, Results *results) {
+  size_t rows = 0;
+  std::istringstream lines(output);
+  Row row;
+  Point point;
+  row.command = point.command = command;
+  for (std::string line; std::getline(lines, line);) {
+    if (parse_row(line, &row)) {
+      results->rows.push_back(row);
+      ++rows;
+    } else if (parse_point(line, &point)) {
+      results->points.push_back(point);
+    }
+  }
+  return rows;
+}
+
 void run_one(const Plan &plan, Command *command, Results *results) {
   const std::string json_path = plan.folder + "/run.json";
   std::vector<std::string> arguments = command->arguments;
@@ -79,21 +99,25 @@ void run_one(const Plan &plan, Command *command, Results *results) {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
   command->spent_s += spent.count();
 
-  size_t rows = 0;
-  std::istringstream lines(output.text);
-  Row row;
-  for (std::string line; std::getline(lines, line);) {
-    if (!parse_row(line, &row)) continue;
-    row.command = command->text();
-    results->rows.push_back(row);
-    ++rows;
-  }
-  if (output.status != 0 || rows == 0) {
+  if (read_figures(output.text, command->text(), results) == 0 || output.status != 0) {
     results->failures.push_back(command->text() + "\n" + output.text);
-    command->spent_s = plan.seconds;  // once is enough
+    command->failed = true;
     return;
   }
   if (command->is_benchmark) keep_json(json_path, command->program(), results);
+}
+
+// The patterns whose peers have time for another round.
+std::set<std::string> unfinished(const Plan &plan, const std::vector<Command> &commands) {
+  std::map<std::string, double> left_s;
+  for (const Command &command : commands) {
+    left_s[command.pattern()] += plan.seconds - command.spent_s;
+  }
+  std::set<std::string> patterns;
+  for (const auto &[pattern, seconds] : left_s) {
+    if (seconds > 0) patterns.insert(pattern);
+  }
+  return patterns;
 }
 
 // One line on a terminal, nothing elsewhere.
@@ -122,6 +146,12 @@ std::string Command::text() const {
 }
 
 std::string Command::program() const { return arguments[0].substr(arguments[0].rfind('/') + 1); }
+
+std::string Command::pattern() const {
+  std::string pattern;
+  for (size_t i = 1; i < arguments.size(); ++i) pattern += arguments[i] + ' ';
+  return pattern;
+}
 
 std::vector<Command> commands_of(const Plan &plan, Results *results) {
   std::vector<Listed> lines;
@@ -154,9 +184,11 @@ std::vector<Command> commands_of(const Plan &plan, Results *results) {
     }
   }
   for (const Listed &listed : lines) {
-    const std::vector<std::string> arguments(listed.words.begin() + 1, listed.words.end());
+    if (listed.words[0] == "each") continue;
+    std::vector<std::string> arguments(listed.words.begin() + 1, listed.words.end());
+    if (listed.words[0] == "sized" && !plan.size.empty()) arguments.push_back(plan.size);
     const Command command{arguments, false};
-    if (listed.words[0] != "whole" || !std::regex_search(command.text(), filter)) continue;
+    if (!std::regex_search(command.text(), filter)) continue;
     commands.push_back(command);
   }
   return commands;
@@ -164,10 +196,13 @@ std::vector<Command> commands_of(const Plan &plan, Results *results) {
 
 void run_all(const Plan &plan, std::vector<Command> commands, Results *results) {
   for (int round = 1; round <= plan.rounds; ++round) {
+    const std::set<std::string> patterns = unfinished(plan, commands);
     size_t done = 0;
     for (Command &command : commands) {
       show_progress(round, ++done, commands.size(), command);
-      if (command.spent_s < plan.seconds) run_one(plan, &command, results);
+      if (!command.failed && patterns.count(command.pattern()) != 0) {
+        run_one(plan, &command, results);
+      }
     }
     // There and back, so that no peer always runs behind the same other one.
     std::reverse(commands.begin(), commands.end());
