@@ -1,6 +1,7 @@
 // Collections in slices: what the host does between them, and what it may see of them.
 #include <doctest/doctest.h>
 
+#include <string>
 #include <vector>
 
 #include "../support/host.h"
@@ -46,6 +47,25 @@ TEST_CASE("a block counted in one life and young in the next is judged by its ne
     for (Pair *pair : held) REQUIRE(loam_type_of(host.runtime, as_object(pair)) != nullptr);
     for (Pair *pair : held) host.drop(pair);
     host.drop(holder);
+  }
+}
+
+TEST_CASE("slices of any size end a cycle, and leave none of its garbage") {
+  for (unsigned units = 1; units <= 9; ++units) {
+    const std::string options = "torture=slice:" + std::to_string(units);
+    CAPTURE(options);
+    Host host(options.c_str());
+    Cycles cycles(host);
+    Pair *loop = host.pair();
+    host.set(loop->left, loop);
+    run_cycle(host, cycles);
+    host.drop(loop);
+    for (unsigned ends = cycles.ends, slices = 0; cycles.ends == ends; ++slices) {
+      REQUIRE(slices < 100000);
+      loam_safepoint(host.thread);
+    }
+    run_cycle(host, cycles);
+    CHECK(host.bytes() == 0);
   }
 }
 
