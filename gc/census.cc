@@ -20,7 +20,7 @@ Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing
       hooks_(hooks),
       pacing_(pacing),
       weaks_(heap),
-      judge_(heap, types_, hooks_),
+      judge_(heap, types_),
       full_trigger_(pacing.full_minimum_bytes),
       cycle_(heap, types_, judge_, hooks_) {}
 

@@ -4,30 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "../support/host.h"
+#include "../support/cycles.h"
 
 namespace {
 
 using namespace loam::test;
-
-// Counts the full collections that started and ended.
-struct Cycles {
-  unsigned starts = 0, ends = 0;
-  std::size_t collected = 0;
-  explicit Cycles(Host &host) {
-    host.on_event = [this](const loam_event &event) {
-      if (event.collection != LOAM_COLLECTION_FULL) return;
-      ++(event.kind == LOAM_EVENT_COLLECTION_START ? starts : ends);
-      if (event.kind != LOAM_EVENT_COLLECTION_START) collected += event.objects;
-    };
-  }
-};
-
-// A whole cycle, from its start on.
-void run_cycle(Host &host, const Cycles &cycles) {
-  for (unsigned starts = cycles.starts; cycles.starts == starts;) loam_safepoint(host.thread);
-  for (unsigned ends = cycles.ends; cycles.ends == ends;) loam_safepoint(host.thread);
-}
 
 }  // namespace
 

@@ -310,9 +310,10 @@ LOAM_API void loam_unwind(loam_thread *thread);
 typedef struct loam_roots loam_roots;
 typedef void (*loam_roots_fn)(loam_visitor *visitor, void *context);
 
-/* Registers a hint that may shorten a full collection; never needed, never trusted. Ownership:
- * *out_roots is the caller's until unregistered or the runtime is destroyed. Errors: ENOMEM,
- * EINVAL. Threads: own. May collect: no. */
+/* Registers a hint that shortens automatic full collections; never needed, never trusted. Best is
+ * what the host holds for long, such as its globals: a cycle whose hint proves wrong starts again
+ * without. Ownership: *out_roots is the caller's until unregistered or the runtime is destroyed.
+ * Errors: ENOMEM, EINVAL. Threads: own. May collect: no. */
 LOAM_API loam_status loam_roots_register(loam_runtime *runtime, loam_roots_fn report, void *context,
                                          loam_roots **out_roots);
 LOAM_API void loam_roots_unregister(loam_runtime *runtime, loam_roots *roots);
