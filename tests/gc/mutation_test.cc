@@ -251,7 +251,7 @@ TEST_CASE("blocks whose objects die between slices serve other types, and slabs 
           host.set(reinterpret_cast<Pair *>(object)->left, target);
         } else if (round % 3 == 1) {
           host.set(reinterpret_cast<Triple *>(object)->refs[1], object);
-          host.set(reinterpret_cast<Triple *>(object)->refs[1], static_cast<loam_object *>(nullptr));
+          host.set(reinterpret_cast<Triple *>(object)->refs[1], nullptr);
         } else if (round % 3 == 2) {
           host.set_word(reinterpret_cast<Tagged *>(object)->words[0], box(object));
           host.set_word(reinterpret_cast<Tagged *>(object)->words[0], number(random.next()));

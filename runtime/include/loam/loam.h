@@ -217,8 +217,8 @@ LOAM_API const loam_type *loam_type_of(loam_runtime *runtime, const loam_object 
 LOAM_API loam_status loam_weak_create(loam_thread *thread, loam_object *target, loam_object *owner,
                                       loam_weak_fn callback, void *context, loam_weak **out_weak);
 
-/* The target, or NULL once it died, or where loam_try_incref would fail. Ownership: a new reference,
- * the caller's. Errors: none. Threads: own. May collect: no. */
+/* The target, or NULL once it died, or where loam_try_incref would fail. Ownership: a new
+ * reference, the caller's. Errors: none. Threads: own. May collect: no. */
 LOAM_API loam_object *loam_weak_get(loam_thread *thread, loam_weak *weak);
 
 /* Ends a weak reference, from inside its own callback too; its callback is not called any more.

@@ -3,7 +3,7 @@
 #
 #   trap(name SOURCE file OLD text NEW text CAUGHT_BY tests)   OLD stands in the file exactly once
 #
-# CAUGHT_BY is a filter of loam_tests: the tests that must fail.
+# CAUGHT_BY names test cases of loam_tests: with the trap at least one of them fails.
 #
 # The changed source comes before the library in the link, so that it is taken in place of the
 # library's own.
@@ -17,13 +17,15 @@ function(trap name)
   string(FIND "${text}" "${TRAP_OLD}" first)
   string(FIND "${text}" "${TRAP_OLD}" last REVERSE)
   if(first EQUAL -1 OR NOT first EQUAL last)
-    message(FATAL_ERROR "Trap ${name}: ${TRAP_SOURCE} must hold this text exactly once:\n${TRAP_OLD}")
+    message(FATAL_ERROR
+            "Trap ${name}: ${TRAP_SOURCE} must hold this text exactly once:\n${TRAP_OLD}")
   endif()
   string(REPLACE "${TRAP_OLD}" "${TRAP_NEW}" text "${text}")
   file(CONFIGURE OUTPUT ${changed} CONTENT "${text}" @ONLY)
 
   add_executable(trap_${name} ${changed} $<TARGET_OBJECTS:loam_tests>)
-  set_target_properties(trap_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/traps)
+  set_target_properties(trap_${name} PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/traps)
   target_include_directories(trap_${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_options(trap_${name} PRIVATE -fno-exceptions -fno-rtti -w)
   target_compile_definitions(trap_${name} PRIVATE LOAM_DEBUG_ASSERTS=$<BOOL:${LOAM_DEBUG_ASSERTS}>)
@@ -36,7 +38,7 @@ endfunction()
 trap(born_unmarked SOURCE allocator/blocks.cc
      OLD "if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;"
      NEW ""
-     CAUGHT_BY "--source-file=*/gc/mutation_test.cc")
+     CAUGHT_BY "blocks whose objects die between slices*")
 
 # New blocks are marked though the cycle has ended: the mark hides one, and what it holds, from the
 # next.
@@ -44,40 +46,40 @@ trap(marked_too_long SOURCE gc/incremental.cc
      OLD "  heap_.born_marked = false;
   while (heap_.unlist_slab(heap_.suspects"
      NEW "  while (heap_.unlist_slab(heap_.suspects"
-     CAUGHT_BY "--source-file=*/gc/mutation_test.cc")
+     CAUGHT_BY "a tree whose subtrees*")
 
 # And too short: from SPLIT on.
 trap(marked_too_short SOURCE gc/incremental.cc
      OLD "    phase_ = Phase::kSplit;"
      NEW "    phase_ = Phase::kSplit; heap_.born_marked = false;"
-     CAUGHT_BY "--test-case=small random graphs agree with their shadow when collected in slices")
+     CAUGHT_BY "small random graphs agree with their shadow when collected in slices")
 
 # A young collection clears whole words of counts, those of RESCUE's suspects among them.
 trap(shared_words SOURCE gc/judge.cc
      OLD "  if (LOAM_RARELY(shares_counts)) {"
      NEW "  if (false) {"
-     CAUGHT_BY "--source-file=*/gc/mutation_test.cc")
+     CAUGHT_BY "a young collection between slices*")
 
 # What is young at START, on the threads' lists too, is not marked.
 trap(young_unmarked SOURCE gc/incremental.cc
      OLD "range.words(alloc::kCycleMark, slab)[word] |= range.words(alloc::kYoung, slab)[word];"
      NEW ""
-     CAUGHT_BY "--source-file=*/gc/mutation_test.cc")
+     CAUGHT_BY "blocks whose objects die between slices*")
 
 # What two RESCUEs left is condemned without a fresh count: "looked at twice, unchanged".
 trap(stale_counts SOURCE gc/split.cc
      OLD "closed = closed && deficit == 0 && is_closed(view, count);"
      NEW "closed = true;"
-     CAUGHT_BY "--source-file=*/gc/mutation_test.cc")
+     CAUGHT_BY "a deque that turns*,two objects that pass*")
 
 # The sum over a batch is believed: a trace that reports too much hides another's lack.
 trap(sums_alone SOURCE gc/split.cc
      OLD "closed = closed && deficit == 0 && is_closed(view, count);"
      NEW "closed = closed && deficit == 0;"
-     CAUGHT_BY "--source-file=*/gc/misreports_test.cc")
+     CAUGHT_BY "an over-report does not outweigh*")
 
 # Judging what is left, FINAL counts no edges: whatever holds a reference is kept.
 trap(uncounted SOURCE gc/judge.cc
      OLD "  count_edges<kScope>();"
      NEW "  if (kScope != Scope::kSuspects) count_edges<kScope>();"
-     CAUGHT_BY "--source-file=*/gc/mutation_test.cc")
+     CAUGHT_BY "a closed set larger than a batch*")
