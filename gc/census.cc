@@ -19,7 +19,7 @@ Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing
       hooks_(hooks),
       pacing_(pacing),
       weaks_(heap),
-      judge_(heap, types_, hooks_),
+      judge_(heap, types_),
       full_trigger_(pacing.full_minimum_bytes),
       cycle_(heap, types_, judge_, hooks_) {}
 
@@ -321,8 +321,30 @@ size_t Collector::verify_tables() const {
   return findings;
 }
 
+// The bitmaps of the cycle.
+size_t Collector::verify_hints() const {
+  size_t findings = 0;
+  const Range &range = heap_.range();
+  for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
+    if (range.tracked[slab] == 0) continue;
+    uint64_t suspects = 0, left_over = 0;
+    for (size_t word = 0; word < alloc::kWordsPerStretch; ++word) {
+      const uint64_t marks = range.words(alloc::kCycleMark, slab)[word];
+      suspects |= range.words(alloc::kYoung, slab)[word] & ~marks;
+      left_over |= marks | range.words(alloc::kCycleGrey, slab)[word];
+    }
+    const char *wrong = nullptr;
+    if (heap_.born_marked && suspects != 0) wrong = "[G-11] a young block is a suspect";
+    if (!cycle_.running() && left_over != 0) wrong = "[G-5] a cycle is over, but not its marks";
+    if (wrong == nullptr) continue;
+    heap_.report().message("%s, at slab %zu", wrong, slab);
+    ++findings;
+  }
+  return findings;
+}
+
 size_t Collector::verify() const {
-  const size_t table_findings = verify_tables();
+  const size_t table_findings = verify_tables() + verify_hints();
   if (table_findings != 0) return table_findings;
   if (judge_.shares_counts) return 0;  // the tables are the cycle's, until its slices have passed
   VerifyPass pass = {this, {&heap_.range(), &heap_.large()}, &heap_.report(), 0};

@@ -220,6 +220,7 @@ class Collector {
 
   // census.cc
   size_t verify_tables() const;
+  size_t verify_hints() const;
 
   // debug.cc
   void check_end(const loam_object *object, const Type &type) const;

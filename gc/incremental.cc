@@ -20,6 +20,12 @@ using alloc::Slab;
 
 void Cycle::start() {
   LOAM_ASSERT(phase_ == Phase::kIdle);
+  begin();
+  if (!distrusts_hints_) take_hints();
+  distrusts_hints_ = false;
+}
+
+void Cycle::begin() {
   Range &range = heap_.range();
   for (size_t slab = alloc::Heap::first_listed(heap_.young); slab != kNoSlab;
        slab = heap_.next_listed(slab, &Slab::young)) {
@@ -35,20 +41,10 @@ void Cycle::start() {
   }
   heap_.born_marked = true;
   phase_ = Phase::kMark;
-  counting_ = second_ = overflowed_ = false;
+  counting_ = second_ = overflowed_ = refuted_ = false;
   suspects_ = in_vain_ = 0;
   survivors_ = uncollectable_ = 0;
   array_ = nullptr;
-  struct Hints : loam_visitor {
-    explicit Hints(Cycle &to_start) : cycle(&to_start) {}
-    Cycle *cycle;
-  } hints(*this);
-  hints.visit = [](loam_visitor *self, loam_object *object) {
-    Cycle &cycle = *static_cast<Hints *>(self)->cycle;
-    const Suspects view(cycle.judge_);
-    if (cycle.blacken(view, object)) cycle.make_grey(object);
-  };
-  if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
 }
 
 size_t Cycle::advance(size_t budget) {
@@ -57,6 +53,7 @@ size_t Cycle::advance(size_t budget) {
     case Phase::kIdle:
       return budget;
     case Phase::kMark:
+      if (followed_ < hints_) return follow_hints(budget);
       phase_ = Phase::kRescue;
       counting_ = true;
       slab_ = 0;
@@ -127,6 +124,63 @@ uint64_t Cycle::suspects_of(size_t slab, size_t word) const {
   return bits;
 }
 
+// -- Hints. What one leads to is marked first, so that RESCUE need not count it. The hint itself
+// stays a suspect, and all edges to it are counted: by MARK those from what is marked here, by
+// RESCUE the others. If it is garbage they explain its count, and the marks are dropped [G-10].
+
+bool Cycle::is_suspect(const Suspects &view, const loam_object *object) const {
+  return view.in_range(object) && view.member_number(object) != kNoNumber &&
+         heap_.range().is_handed_out(object) && Judge::is_member<Judge::Scope::kSuspects>(object);
+}
+
+// Before RESCUE nothing else has a byte of refcounts.
+inline bool Cycle::is_hint(const Suspects &view, const loam_object *target) {
+  if (!view.in_range(target)) return false;
+  const size_t number = view.member_number(target);
+  return number != kNoNumber && view.refcounts[number] != 0;
+}
+
+void Cycle::take_hints() {
+  struct Hints : loam_visitor {
+    explicit Hints(Cycle &to_start) : cycle(&to_start), view(to_start.judge_) {}
+    Cycle *cycle;
+    Suspects view;
+  } hints(*this);
+  hints.visit = [](loam_visitor *self, loam_object *object) {
+    const Suspects &view = static_cast<Hints *>(self)->view;
+    Cycle &cycle = *static_cast<Hints *>(self)->cycle;
+    if (cycle.hints_ == kBatch || !cycle.is_suspect(view, object) || is_hint(view, object)) return;
+    if (is_long_array(view.type_of(object), object)) return;
+    view.note_refcount(view.number_of(object), object->refcount);
+    cycle.batch_[cycle.hints_++] = object;
+  };
+  if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
+  judge_.shares_counts = hints_ != 0;
+}
+
+size_t Cycle::follow_hints(size_t budget) {
+  const Suspects view(judge_);
+  size_t used = 0;
+  for (; followed_ < hints_ && used < budget; ++followed_, ++used) {
+    loam_object *object = batch_[followed_];
+    if (!is_suspect(view, object)) continue;
+    // RESCUE will count its edges to other hints.
+    visit_edges(view.type_of(object), object, [this, &view](loam_object *target) {
+      if (!is_hint(view, target) && blacken(view, target)) make_grey(target);
+    });
+  }
+  return used;
+}
+
+bool Cycle::confirms_hints() {
+  const Suspects view(judge_);
+  bool confirmed = true;
+  for (; hints_ != 0; --hints_) {
+    confirmed = confirmed && !is_suspect(view, batch_[hints_ - 1]);
+  }
+  return confirmed;
+}
+
 // -- RESCUE, first half: the edges between suspects.
 
 size_t Cycle::count(size_t budget) {
@@ -189,7 +243,10 @@ size_t Cycle::look(size_t budget) {
   heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
   judge_.shares_counts = overflowed_ = false;
   slab_ = 0;
-  if (!second_) {
+  if (!confirms_hints()) {
+    refuted_ = distrusts_hints_ = true;
+    begin_clear();
+  } else if (!second_) {
     second_ = counting_ = true;
     suspects_ = 0;
   } else {
@@ -261,6 +318,10 @@ inline bool Cycle::blacken(const Suspects &view, loam_object *target) {
     const uint64_t bit = Range::bit_of(number);
     if ((word & bit) != 0) return false;
     if (LOAM_RARELY(view.frozen != nullptr) && test_bit(view.frozen, number)) return false;
+    if (LOAM_RARELY(phase_ == Phase::kMark) && view.refcounts[number] != 0) {  // a hint
+      overflowed_ |= view.count(number);
+      return false;
+    }
     word |= bit;
     return true;
   }
@@ -437,7 +498,7 @@ void Cycle::begin_clear() {
     }
   }
   phase_ = Phase::kClear;
-  slab_ = 0;
+  slab_ = hints_ = followed_ = 0;
 }
 
 size_t Cycle::clear(size_t budget) {
@@ -446,7 +507,9 @@ size_t Cycle::clear(size_t budget) {
     clear_segment(slab_ / kSlabsPerSegment);
     used += kSlabsPerSegment * kClearUnits;
   }
-  if (slab_ >= heap_.slab_limit()) phase_ = Phase::kIdle;
+  if (slab_ < heap_.slab_limit()) return used;
+  phase_ = Phase::kIdle;
+  if (refuted_) begin();
   return used;
 }
 
@@ -473,7 +536,7 @@ void Cycle::abandon() {
        large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {
     large->inner_edges = 0;
   }
-  judge_.shares_counts = counting_ = false;
+  judge_.shares_counts = counting_ = refuted_ = false;
   clear(SIZE_MAX);
 }
 

@@ -1,7 +1,9 @@
 // The incremental cycle: finds the garbage of the whole heap in slices; between them the host runs.
 //
 //   START --> RESCUE --> MARK --> RESCUE --> MARK --> SPLIT --> FINAL --> CLEAR --> idle
-//             count, look        what mutation hid    batches   the rest
+//   (hints)   count, look  |     what mutation hid    batches   the rest
+//     ^                    +--> CLEAR, when the counts refute a hint
+//     +-------------------------- (once, without them)
 //
 // What it knows between slices is hints: a mark says "reached, or born, since START", and a count
 // may be out of date. Only SPLIT and FINAL condemn, each by counts taken afresh while the host
@@ -11,11 +13,12 @@
 //        never out of date, and no mark reaches it.
 // [G-11] A block handed out since START has its kCycleMark bit, one on a thread's list too: nothing
 //        born during the cycle is a suspect.
-// [G-12] Between slices no pointer to an object is kept but array_, and that is checked before use.
+// [G-12] Between slices no pointer to an object is kept but array_ and hints, checked before use.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
 
+#include "gc/hooks.h"
 #include "gc/judge.h"
 
 namespace loam::gc {
@@ -26,7 +29,7 @@ class Cycle {
 
   // What belongs together when time is allotted.
   enum class Stage : uint8_t {
-    kHints,  // following what the host's roots show
+    kHints,  // marking what the host's roots lead to
     kCount,  // the first RESCUE
     kLook,   // and its MARK
     kCountAgain,
@@ -76,8 +79,16 @@ class Cycle {
   static constexpr size_t kLookUnits = 128;  // the same for a slab
   static constexpr size_t kClearUnits = 48;  // clearing the tables of a slab
 
+  void begin();
   bool grey_exists() const;
   uint64_t suspects_of(size_t slab, size_t word) const;
+
+  // Hints
+  bool is_suspect(const Suspects &view, const loam_object *object) const;
+  static bool is_hint(const Suspects &view, const loam_object *target);
+  void take_hints();
+  size_t follow_hints(size_t budget);
+  bool confirms_hints();
 
   // RESCUE
   size_t count(size_t budget);
@@ -136,7 +147,10 @@ class Cycle {
   loam_object *array_ = nullptr;
   size_t array_items_ = 0;  // followed so far
   loam_object **stack_ = nullptr;
-  loam_object **batch_ = nullptr;
+  loam_object **batch_ = nullptr;  // before SPLIT: the hints
+  size_t hints_ = 0, followed_ = 0;
+  bool refuted_ = false;          // a hint: START is to be done again, without any
+  bool distrusts_hints_ = false;  // the next cycle takes none
 };
 
 }  // namespace loam::gc

@@ -168,36 +168,6 @@ Judge::Judgement Judge::mark_from_roots(bool quiet) {
   return tally;
 }
 
-// Starts where the host says that live objects are. A hint only counts where the counts agree.
-template <Judge::Scope kScope>
-void Judge::mark_from_hints(bool quiet) {
-  struct Hints : loam_visitor {
-    explicit Hints(Judge &gc, bool is_quiet) : view(gc), collector(&gc), quiet(is_quiet) {}
-    View<kScope> view;
-    Judge *collector;
-    bool quiet;
-  } hints(*this, quiet);
-  hints.visit = [](loam_visitor *self, loam_object *object) {
-    const Hints &my = *static_cast<Hints *>(self);
-    Judge &gc = *my.collector;
-    Judgement ignored = {};
-    uint32_t inner;
-    if (my.view.in_range(object)) {
-      const size_t number = my.view.member_number(object);
-      if (number == kNoNumber) return;
-      inner = my.view.inner_edges(number);
-    } else {
-      const Large *large = large_member<kScope>(&gc.heap_.large(), object);
-      if (large == nullptr) return;
-      inner = large->inner_edges;
-    }
-    if (!is_member<kScope>(object) || inner > object->refcount) return;
-    if (!gc.is_root(object, inner, my.quiet, ignored)) return;
-    gc.mark_from<kScope>(my.view, object);
-  };
-  if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
-}
-
 // -- Marking.
 
 // Marks what an edge leads to; true when it was not marked before, and is to be followed.
@@ -398,7 +368,6 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   }
   count_edges<kScope>();
   if (kScope == Scope::kAll) check_memory();
-  if (ScopeTable<kScope>::kWhole) mark_from_hints<kScope>(quiet);
   Judgement tally = mark_from_roots<kScope>(quiet);
   settle<kScope>(quiet, tally);
   return tally;

@@ -3,7 +3,7 @@
 //
 //   judge(scope) --> sets of condemned blocks: a bitmap, a list of slabs, a count
 //
-// It calls no host code but traces and root hints, and allocates nothing.
+// It calls no host code but traces, and allocates nothing.
 //
 // [G-5] While nothing is being judged, mark, grey and the counts are zero.
 //
@@ -13,7 +13,6 @@
 #include <loam/layout.h>
 
 #include "allocator/heap.h"
-#include "gc/hooks.h"
 #include "gc/tables.h"
 
 namespace loam::gc {
@@ -35,8 +34,7 @@ class Judge {
   // What the running collection condemned, and what an emergency one did, perhaps inside of it.
   enum SetName { kCondemnedSet, kEmergencySet };
 
-  Judge(alloc::Heap &heap, const TypeTable &types, const Hooks &hooks)
-      : heap_(heap), types_(types), hooks_(hooks) {}
+  Judge(alloc::Heap &heap, const TypeTable &types) : heap_(heap), types_(types) {}
 
   // Pointers that fit the working space, which is to be given to it before anything is judged.
   static constexpr size_t kMarkStack = 1024;
@@ -119,8 +117,6 @@ class Judge {
   template <Scope kScope>
   void count_edges();
   template <Scope kScope>
-  void mark_from_hints(bool quiet);
-  template <Scope kScope>
   Judgement mark_from_roots(bool quiet);
   bool is_root(const loam_object *object, uint32_t inner, bool quiet, Judgement &tally);
   template <Scope kScope>
@@ -146,7 +142,6 @@ class Judge {
 
   alloc::Heap &heap_;
   const TypeTable &types_;
-  const Hooks &hooks_;
   bool unseen_ = false;
   EdgeTally edge_tally_;
   size_t mark_depth_ = 0;

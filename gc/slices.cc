@@ -23,8 +23,9 @@ constexpr uint64_t kMib = uint64_t{1} << 20;
 
 using Stage = Cycle::Stage;
 
-// Percent of the allowance, by stage. A cycle has much to do in kSplit or in kSweep, not in both.
-constexpr uint64_t kShares[] = {3, 25, 22, 3, 4, 40, 40, 3};
+// Percent of the allowance, by stage. A cycle has much to do either in kHints or in kLook, and
+// either in kSplit or in kSweep.
+constexpr uint64_t kShares[] = {22, 25, 22, 3, 4, 40, 40, 3};
 static_assert(sizeof kShares / sizeof *kShares == static_cast<size_t>(Stage::kNone));
 
 Work work_of(Cycle::Phase phase) {

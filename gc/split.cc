@@ -21,8 +21,8 @@ using alloc::Slab;
 size_t Cycle::split(size_t budget) {
   Range &range = heap_.range();
   size_t used = 0;
-  for (; slab_ < heap_.slab_limit(); ++slab_) {
-    used += kSlabUnits;
+  for (; slab_ < heap_.slab_limit(); ++slab_, used += kSlabUnits) {
+    if (used >= budget) return used;
     if (range.tracked[slab_] == 0) continue;
     bool rest = false;
     const size_t words = (range.slabs[slab_].block_count + 63) / 64;

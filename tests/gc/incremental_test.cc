@@ -1,32 +1,14 @@
 // Collections in slices: what the host does between them, and what it may see of them.
 #include <doctest/doctest.h>
 
+#include <string>
 #include <vector>
 
-#include "../support/host.h"
+#include "../support/cycles.h"
 
 namespace {
 
 using namespace loam::test;
-
-// Counts the full collections that started and ended.
-struct Cycles {
-  unsigned starts = 0, ends = 0;
-  std::size_t collected = 0;
-  explicit Cycles(Host &host) {
-    host.on_event = [this](const loam_event &event) {
-      if (event.collection != LOAM_COLLECTION_FULL) return;
-      ++(event.kind == LOAM_EVENT_COLLECTION_START ? starts : ends);
-      if (event.kind != LOAM_EVENT_COLLECTION_START) collected += event.objects;
-    };
-  }
-};
-
-// A whole cycle, from its start on.
-void run_cycle(Host &host, const Cycles &cycles) {
-  for (unsigned starts = cycles.starts; cycles.starts == starts;) loam_safepoint(host.thread);
-  for (unsigned ends = cycles.ends; cycles.ends == ends;) loam_safepoint(host.thread);
-}
 
 }  // namespace
 
@@ -46,6 +28,25 @@ TEST_CASE("a block counted in one life and young in the next is judged by its ne
     for (Pair *pair : held) REQUIRE(loam_type_of(host.runtime, as_object(pair)) != nullptr);
     for (Pair *pair : held) host.drop(pair);
     host.drop(holder);
+  }
+}
+
+TEST_CASE("slices of any size end a cycle, and leave none of its garbage") {
+  for (unsigned units = 1; units <= 9; ++units) {
+    const std::string options = "torture=slice:" + std::to_string(units);
+    CAPTURE(options);
+    Host host(options.c_str());
+    Cycles cycles(host);
+    Pair *loop = host.pair();
+    host.set(loop->left, loop);
+    run_cycle(host, cycles);
+    host.drop(loop);
+    for (unsigned ends = cycles.ends, slices = 0; cycles.ends == ends; ++slices) {
+      REQUIRE(slices < 100000);
+      loam_safepoint(host.thread);
+    }
+    run_cycle(host, cycles);
+    CHECK(host.bytes() == 0);
   }
 }
 

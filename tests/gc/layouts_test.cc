@@ -1,6 +1,6 @@
-// Types whose fields lie anywhere: in one run or scattered, among the first 32 words of an object or
-// behind them. Whoever walks edges must find the same ones: a collection at a stand, one in slices,
-// a young one and a death by count.
+// Types whose fields lie anywhere: in one run or scattered, among the first 32 words of an object
+// or behind them. Whoever walks edges must find the same ones: a collection at a stand, one in
+// slices, a young one and a death by count.
 #include <algorithm>
 #include <random>
 #include <vector>

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "../support/host.h"
+#include "../support/cycles.h"
 
 namespace {
 
@@ -128,4 +128,57 @@ TEST_CASE("edges that a trace leaves out leak, and no more") {
   reports_per_edge = 1;
   CHECK(host.collect() == 2);
   CHECK(host.bytes() == 0);
+}
+
+TEST_CASE("in slices too, over-reported objects are kept with all that they hold, and reported") {
+  for (const char *options : {"torture=slice:5", "torture=slice:500"}) {
+    CAPTURE(options);
+    Host host(options);
+    Cycles cycles(host);
+    host.expect_messages();
+    Cycle cycle = leak_cycle(host, dishonest_type(host));
+    reports_per_edge = 2;  // before a collection sees them
+    run_cycle(host, cycles);
+    run_cycle(host, cycles);
+    CHECK(mentioned(host, "traces report"));
+    CHECK(cycle.dishonest->left == as_object(cycle.honest));
+    CHECK(cycle.honest->left == as_object(cycle.dishonest));
+    reports_per_edge = 1;
+    run_cycle(host, cycles);
+    run_cycle(host, cycles);
+    CHECK(host.bytes() == 0);
+  }
+}
+
+TEST_CASE("an over-report does not outweigh the reference that a variable holds to a neighbour") {
+  const std::uint64_t seed = seed_or(1);
+  INFO("LOAM_TEST_SEED=", seed);
+  Random random(seed);
+  Host host("torture=slice:1");
+  Cycles cycles(host);
+  host.expect_messages();
+  loam_type *type = dishonest_type(host);
+  // A variable holds the pair, and the pair the triple, which it reports twice; or the variable
+  // holds the triple, and the triple the pair.
+  Pair *pair = host.make<Pair>(type);
+  Triple *triple = host.triple();
+  loam_object *variable = as_object(pair);
+  pair->left = as_object(triple);
+  reports_per_edge = 2;
+  bool whole = true;
+  while (cycles.ends < scaled(4000) && whole) {
+    if (random.below(2) == 0) {
+      const bool at_pair = variable == as_object(pair);
+      loam_object *&from = at_pair ? pair->left : triple->refs[0];
+      loam_object *&to = at_pair ? triple->refs[0] : pair->left;
+      to = variable;
+      variable = from;
+      from = nullptr;
+    }
+    loam_safepoint(host.thread);
+    whole = pair->base.refcount == 1 && triple->base.refcount == 1;
+  }
+  CHECK(whole);
+  reports_per_edge = 1;
+  loam_decref(host.thread, variable);
 }

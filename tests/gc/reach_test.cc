@@ -1,6 +1,6 @@
-// A full collection that starts from the roots of the last one (gc/reach.cc), in heaps linked in all
-// the orders that make it choose its way: upwards, downwards, at random, and upwards but for a part
-// that sends it back at each step.
+// A full collection that starts from the roots of the last one (gc/reach.cc), in heaps linked in
+// all the orders that make it choose its way: upwards, downwards, at random, and upwards but for a
+// part that sends it back at each step.
 #include <algorithm>
 #include <random>
 #include <vector>

@@ -184,7 +184,8 @@ static inline void loam_xdecref(loam_thread *thread, loam_object *object) {
 }
 
 /* For tables that hold objects without counting them, such as interned strings: takes a reference
- * unless the object is dead or condemned. Callable from the object's birth until its dispose.
+ * unless the object is dead or condemned. What a finalizer saved stays condemned until its
+ * collection has looked again. Callable from the object's birth until its dispose.
  * Ownership: on true, one reference, the caller's.
  * Errors: none. Threads: own. May collect: no. */
 LOAM_API bool loam_try_incref(loam_thread *thread, loam_object *object);
@@ -216,8 +217,8 @@ LOAM_API const loam_type *loam_type_of(loam_runtime *runtime, const loam_object 
 LOAM_API loam_status loam_weak_create(loam_thread *thread, loam_object *target, loam_object *owner,
                                       loam_weak_fn callback, void *context, loam_weak **out_weak);
 
-/* The target, or NULL once it died. Ownership: a new reference, the caller's. Errors: none.
- * Threads: own. May collect: no. */
+/* The target, or NULL once it died, or where loam_try_incref would fail. Ownership: a new
+ * reference, the caller's. Errors: none. Threads: own. May collect: no. */
 LOAM_API loam_object *loam_weak_get(loam_thread *thread, loam_weak *weak);
 
 /* Ends a weak reference, from inside its own callback too; its callback is not called any more.
@@ -310,9 +311,10 @@ LOAM_API void loam_unwind(loam_thread *thread);
 typedef struct loam_roots loam_roots;
 typedef void (*loam_roots_fn)(loam_visitor *visitor, void *context);
 
-/* Registers a hint that may shorten a full collection; never needed, never trusted. Ownership:
- * *out_roots is the caller's until unregistered or the runtime is destroyed. Errors: ENOMEM,
- * EINVAL. Threads: own. May collect: no. */
+/* Registers a hint that shortens automatic full collections; never needed, never trusted. Best is
+ * what the host holds for long, such as its globals: a cycle whose hint proves wrong starts again
+ * without. Ownership: *out_roots is the caller's until unregistered or the runtime is destroyed.
+ * Errors: ENOMEM, EINVAL. Threads: own. May collect: no. */
 LOAM_API loam_status loam_roots_register(loam_runtime *runtime, loam_roots_fn report, void *context,
                                          loam_roots **out_roots);
 LOAM_API void loam_roots_unregister(loam_runtime *runtime, loam_roots *roots);

@@ -1,0 +1,187 @@
+// What befalls a cycle between and inside of its slices: another collection, the heap lock, the
+// limit, a callback that never returns. What it condemned is freed once, and nothing else.
+#include <doctest/doctest.h>
+
+#include <csetjmp>
+#include <vector>
+
+#include "../support/cycles.h"
+
+namespace {
+
+using namespace loam::test;
+
+std::jmp_buf jump;
+
+// A ring of finalized pairs, each of them held, and old: a cycle and no young collection finds it.
+std::vector<Pair *> old_ring(Host &host, const Cycles &cycles, std::size_t count) {
+  std::vector<Pair *> ring;
+  for (std::size_t i = 0; i < count; ++i) {
+    ring.push_back(host.finalized_pair());
+    if (i > 0) host.set(ring[i]->left, ring[i - 1]);
+  }
+  host.set(ring[0]->left, ring[count - 1]);
+  run_cycle(host, cycles);
+  return ring;
+}
+
+void drop_all(Host &host, const std::vector<Pair *> &pairs) {
+  for (Pair *pair : pairs) host.drop(pair);
+}
+
+// Slices until the cycle has condemned something that it has not freed.
+bool await_condemned(Host &host, const Cycles &cycles) {
+  start_cycle(host, cycles);
+  while (host.stats().condemned_objects == 0 && cycles.running()) loam_safepoint(host.thread);
+  return host.stats().condemned_objects != 0;
+}
+
+}  // namespace
+
+TEST_CASE("a full collection inside a callback leaves a cycle's counts and marks in order") {
+  for (unsigned after = 0; after < 60; ++after) {
+    Host host("torture=slice:8");
+    Cycles cycles(host);
+    const std::vector<Pair *> lost = old_ring(host, cycles, 10);
+    Pair *live = host.pair(), *dying = host.finalized_pair();
+    host.set(live->left, live);
+    run_cycle(host, cycles);
+    drop_all(host, lost);
+    start_cycle(host, cycles);
+    for (unsigned i = 0; i < after; ++i) loam_safepoint(host.thread);
+    host.on_finalize = [&](Pair *pair) {
+      if (pair != dying) return;
+      host.leak_ring(5);
+      CHECK(host.collect() >= 5);
+    };
+    host.drop(dying);
+    CHECK(host.finalized >= 1);
+    for (int i = 0; i < 3; ++i) run_cycle(host, cycles);
+    CHECK(host.finalized == 11);
+    CHECK(host.disposed == 11);
+    CHECK(host.verify());
+    CHECK(live->left == as_object(live));
+    host.drop(live);
+  }
+}
+
+TEST_CASE("freezing under the heap lock spares what a cycle condemned, and keeps the rest") {
+  Host host("torture=slice:8");
+  Cycles cycles(host);
+  Pair *live = host.pair();
+  host.set(live->left, live);
+  drop_all(host, old_ring(host, cycles, 10));
+  host.on_finalize = [&](Pair *) { loam_heap_lock(host.thread); };
+  REQUIRE(await_condemned(host, cycles));
+  while (host.finalized == 0) loam_safepoint(host.thread);
+  const std::size_t condemned = host.stats().condemned_objects;
+  CHECK(condemned == 10);
+  loam_freeze(host.thread);
+  loam_safepoint(host.thread);
+  CHECK(host.stats().condemned_objects == condemned);
+  host.on_finalize = nullptr;
+  loam_heap_unlock(host.thread);
+  end_cycle(host, cycles);
+  CHECK(host.finalized == 10);
+  CHECK(host.disposed == 10);
+  CHECK(live->left == as_object(live));
+  host.drop(live);
+  run_cycle(host, cycles);
+  CHECK(host.bytes() != 0);  // frozen
+  loam_unfreeze(host.thread);
+  CHECK(host.collect() == 1);
+}
+
+TEST_CASE("at the limit what a cycle condemned is freed at once, and used again") {
+  for (unsigned after = 0; after < 40; after += 10) {
+    Host host("heap_limit=2M,torture=slice:3000,collect_at=safepoint");
+    Cycles cycles(host);
+    loam_collect_disable(host.thread);  // until the heap is nearly full of rings
+    loam_object *first = nullptr;
+    while (loam_mem_free(host.runtime) > 256 * 1024) {
+      Pair *pair = host.pair();
+      host.give(pair->right, reinterpret_cast<Pair *>(first));
+      first = as_object(pair);
+    }
+    loam_collect_young(host.thread);
+    loam_collect_enable(host.thread);
+    const std::size_t full = host.bytes();
+    for (Pair *at = reinterpret_cast<Pair *>(first); at != nullptr;) {
+      Pair *next = reinterpret_cast<Pair *>(at->right);
+      at->right = nullptr;
+      at->left = as_object(at);  // our reference becomes its own
+      at = next;
+    }
+    loam_collect_step(host.thread, 0);
+    while (host.stats().condemned_objects == 0 && cycles.running()) loam_safepoint(host.thread);
+    CHECK(host.stats().condemned_objects != 0);
+    for (unsigned i = 0; i < after; ++i) loam_safepoint(host.thread);
+    std::vector<Pair *> held;
+    while (held.size() * 24 < full / 2) {
+      held.push_back(static_cast<Pair *>(loam_new(host.thread, host.types.pair)));
+      REQUIRE(held.back() != nullptr);
+    }
+    CHECK(host.verify());
+    drop_all(host, held);
+  }
+}
+
+TEST_CASE("a collection asked for takes place though a finalizer left by a jump meanwhile") {
+  Host host("torture=slice:8");
+  Cycles cycles(host);
+  drop_all(host, old_ring(host, cycles, 10));
+  REQUIRE(await_condemned(host, cycles));
+  const std::vector<Pair *> later = old_ring(host, cycles, 10);
+  drop_all(host, later);
+  unsigned left = 0;
+  host.on_finalize = [&](Pair *) {
+    if (left == 3) return;
+    ++left;
+    loam_unwind(host.thread);
+    std::longjmp(jump, 1);
+  };
+  const std::uint64_t runs = host.stats().collections[LOAM_COLLECTION_FULL].runs;
+  loam_collect_request(host.runtime);
+  for (volatile int turn = 0; turn < 10; turn = turn + 1) {
+    if (setjmp(jump) == 0) loam_safepoint(host.thread);
+  }
+  CHECK(left == 3);
+  CHECK(host.stats().collections[LOAM_COLLECTION_FULL].runs > runs);
+  CHECK(host.finalized == 20);
+  CHECK(host.disposed == 20);
+}
+
+TEST_CASE("until the second look nobody reaches what a finalizer saved, but by its reference") {
+  Host host("torture=slice:8");
+  Cycles cycles(host);
+  const std::vector<Pair *> lost = old_ring(host, cycles, 6000);  // in several slabs
+  loam_weak *weak = nullptr;
+  Pair *saved = nullptr;
+  unsigned refused = 0;
+  host.on_finalize = [&](Pair *pair) {
+    if (saved != nullptr) return;
+    saved = pair;
+    host.hold(pair);
+    CHECK(loam_weak_create(host.thread, as_object(pair), nullptr, nullptr, nullptr, &weak) ==
+          LOAM_OK);
+  };
+  drop_all(host, lost);
+  start_cycle(host, cycles);
+  while (host.finalized < lost.size()) {
+    loam_safepoint(host.thread);
+    if (saved == nullptr || host.finalized == lost.size()) continue;
+    CHECK(!loam_try_incref(host.thread, as_object(saved)));
+    CHECK(loam_weak_get(host.thread, weak) == nullptr);
+    ++refused;
+  }
+  CHECK(refused != 0);
+  end_cycle(host, cycles);
+  REQUIRE(saved != nullptr);
+  REQUIRE(loam_try_incref(host.thread, as_object(saved)));
+  REQUIRE(loam_weak_get(host.thread, weak) == as_object(saved));
+  loam_weak_destroy(host.thread, weak);
+  host.drop(saved);
+  CHECK(host.stats().collections[LOAM_COLLECTION_FULL].resurrected >= 1);
+  host.drop(saved);
+  host.drop(saved);
+}

@@ -1,0 +1,85 @@
+# Mistakes that a collector of this kind invites, planted one at a time: loam_tests with one source
+# of the library changed must fail. What is planted, and in which invariant it breaks, is below.
+#
+#   trap(name SOURCE file OLD text NEW text CAUGHT_BY tests)   OLD stands in the file exactly once
+#
+# CAUGHT_BY names test cases of loam_tests: with the trap at least one of them fails.
+#
+# The changed source comes before the library in the link, so that it is taken in place of the
+# library's own.
+
+function(trap name)
+  cmake_parse_arguments(PARSE_ARGV 1 TRAP "" "SOURCE;OLD;NEW;CAUGHT_BY" "")
+  set(original ${PROJECT_SOURCE_DIR}/${TRAP_SOURCE})
+  set(changed ${CMAKE_CURRENT_BINARY_DIR}/traps/${name}.cc)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${original})
+  file(READ ${original} text)
+  string(FIND "${text}" "${TRAP_OLD}" first)
+  string(FIND "${text}" "${TRAP_OLD}" last REVERSE)
+  if(first EQUAL -1 OR NOT first EQUAL last)
+    message(FATAL_ERROR
+            "Trap ${name}: ${TRAP_SOURCE} must hold this text exactly once:\n${TRAP_OLD}")
+  endif()
+  string(REPLACE "${TRAP_OLD}" "${TRAP_NEW}" text "${text}")
+  file(CONFIGURE OUTPUT ${changed} CONTENT "${text}" @ONLY)
+
+  add_executable(trap_${name} ${changed} $<TARGET_OBJECTS:loam_tests>)
+  set_target_properties(trap_${name} PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/traps)
+  target_include_directories(trap_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_options(trap_${name} PRIVATE -fno-exceptions -fno-rtti -w)
+  target_compile_definitions(trap_${name} PRIVATE LOAM_DEBUG_ASSERTS=$<BOOL:${LOAM_DEBUG_ASSERTS}>)
+  target_link_libraries(trap_${name} PRIVATE loam::static doctest::doctest)
+  add_test(NAME torture.trap.${name} COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:trap_${name}>
+           "-DTESTS=${TRAP_CAUGHT_BY}" -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/caught.cmake)
+endfunction()
+
+# A block handed out to a thread is not marked: what is born during a cycle is a suspect.
+trap(born_unmarked SOURCE allocator/blocks.cc
+     OLD "if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;"
+     NEW ""
+     CAUGHT_BY "blocks whose objects die between slices*")
+
+# New blocks are marked though the cycle has ended: the mark hides one, and what it holds, from the
+# next.
+trap(marked_too_long SOURCE gc/incremental.cc
+     OLD "  heap_.born_marked = false;
+  while (heap_.unlist_slab(heap_.suspects"
+     NEW "  while (heap_.unlist_slab(heap_.suspects"
+     CAUGHT_BY "a tree whose subtrees*")
+
+# And too short: from SPLIT on.
+trap(marked_too_short SOURCE gc/incremental.cc
+     OLD "    phase_ = Phase::kSplit;"
+     NEW "    phase_ = Phase::kSplit; heap_.born_marked = false;"
+     CAUGHT_BY "small random graphs agree with their shadow when collected in slices")
+
+# A young collection clears whole words of counts, those of RESCUE's suspects among them.
+trap(shared_words SOURCE gc/judge.cc
+     OLD "  if (LOAM_RARELY(shares_counts)) {"
+     NEW "  if (false) {"
+     CAUGHT_BY "a young collection between slices*")
+
+# What is young at START, on the threads' lists too, is not marked.
+trap(young_unmarked SOURCE gc/incremental.cc
+     OLD "range.words(alloc::kCycleMark, slab)[word] |= range.words(alloc::kYoung, slab)[word];"
+     NEW ""
+     CAUGHT_BY "blocks whose objects die between slices*")
+
+# What two RESCUEs left is condemned without a fresh count: "looked at twice, unchanged".
+trap(stale_counts SOURCE gc/split.cc
+     OLD "closed = closed && batch.deficit == 0 && is_closed(view, batch.count);"
+     NEW "closed = true;"
+     CAUGHT_BY "a deque that turns*,two objects that pass*")
+
+# The sum over a batch is believed: a trace that reports too much hides another's lack.
+trap(sums_alone SOURCE gc/split.cc
+     OLD "closed = closed && batch.deficit == 0 && is_closed(view, batch.count);"
+     NEW "closed = closed && batch.deficit == 0;"
+     CAUGHT_BY "an over-report does not outweigh*")
+
+# Judging what is left, FINAL counts no edges: whatever holds a reference is kept.
+trap(uncounted SOURCE gc/judge.cc
+     OLD "  count_edges<kScope>();"
+     NEW "  if (kScope != Scope::kSuspects) count_edges<kScope>();"
+     CAUGHT_BY "a closed set larger than a batch*")
