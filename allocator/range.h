@@ -9,8 +9,8 @@
 //
 // An address is in the range iff address - base < bytes: one subtract, one compare, no map,
 //       no global.
-// Tables of a segment are accessible once it was committed, and zero when it is not; outside a
-//       collection the collector's tables are zero.
+// Tables of a segment are accessible once it was committed, and zero when it is not;
+//       outside a collection the collector's tables are zero.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
