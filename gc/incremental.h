@@ -87,6 +87,7 @@ class Cycle {
   bool is_suspect(const Suspects &view, const loam_object *object) const;
   static bool is_hint(const Suspects &view, const loam_object *target);
   void take_hints();
+  void take_hint(const Suspects &view, loam_object *object);
   size_t follow_hints(size_t budget);
   bool confirms_hints();
 
@@ -150,7 +151,8 @@ class Cycle {
   loam_object **batch_ = nullptr;  // before SPLIT: the hints
   size_t hints_ = 0, followed_ = 0;
   bool refuted_ = false;          // a hint: START is to be done again, without any
-  bool distrusts_hints_ = false;  // the next cycle takes none
+  unsigned hintless_cycles_ = 0;  // so many that come take none
+  unsigned hint_patience_ = 1;    // and after the next refutation half as many again
 };
 
 }  // namespace loam::gc
