@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "allocator/base/check.h"
-#include "gc/ahead.h"
 #include "gc/edges.h"
 #include "gc/scope.h"
 
@@ -48,6 +47,8 @@ void Cycle::begin() {
   suspects_ = in_vain_ = 0;
   survivors_ = uncollectable_ = 0;
   array_ = nullptr;
+  upwards_ = false;
+  sampling_ = true;
 }
 
 size_t Cycle::advance(size_t budget) {
@@ -115,7 +116,7 @@ size_t Cycle::stage_units() const {
 bool Cycle::grey_exists() const {
   if (counting_ || phase_ == Phase::kSplit) return false;
   const LargeRegistry &registry = heap_.large();
-  return !heap_.cycle_grey.empty() || array_ != nullptr ||
+  return !heap_.cycle_grey.empty() || array_ != nullptr || next_up_ <= last_up_ ||
          registry.first(LargeRegistry::kGreyList) != registry.end(LargeRegistry::kGreyList);
 }
 
@@ -137,7 +138,7 @@ bool Cycle::is_suspect(const Suspects &view, const loam_object *object) const {
 }
 
 // Before RESCUE nothing else has a byte of refcounts.
-inline bool Cycle::is_hint(const Suspects &view, const loam_object *target) {
+bool Cycle::is_hint(const Suspects &view, const loam_object *target) {
   if (!view.in_range(target)) return false;
   const size_t number = view.member_number(target);
   return number != kNoNumber && view.refcounts[number] != 0;
@@ -169,20 +170,6 @@ void Cycle::take_hint(const Suspects &view, loam_object *object) {
   if (is_long_array(view.type_of(object), object)) return;
   view.note_refcount(view.number_of(object), object->refcount);
   batch_[hints_++] = object;
-}
-
-size_t Cycle::follow_hints(size_t budget) {
-  const Suspects view(judge_);
-  size_t used = 0;
-  for (; followed_ < hints_ && used < budget; ++followed_, ++used) {
-    loam_object *object = batch_[followed_];
-    if (!is_suspect(view, object)) continue;
-    // RESCUE will count its edges to other hints.
-    visit_edges(view.type_of(object), object, [this, &view](loam_object *target) {
-      if (!is_hint(view, target) && blacken(view, target)) make_grey(target);
-    });
-  }
-  return used;
 }
 
 // False when one of them turned out to be garbage. The more often that happens, the more cycles will
@@ -332,171 +319,6 @@ void Cycle::look_at_large() {
   }
 }
 
-// -- MARK.
-
-// Marks a suspect; true when it is a small one that is to be followed.
-inline bool Cycle::blacken(const Suspects &view, loam_object *target) {
-  if (LOAM_EXPECT(view.in_range(target))) {
-    const size_t number = view.number_of(target);
-    if (LOAM_RARELY(number == kNoNumber)) return false;
-    uint64_t &word = view.source[number >> 6];
-    const uint64_t bit = Range::bit_of(number);
-    if ((word & bit) != 0) return false;
-    if (LOAM_RARELY(view.frozen != nullptr) && test_bit(view.frozen, number)) return false;
-    if (LOAM_RARELY(phase_ == Phase::kMark) && view.refcounts[number] != 0) {  // a hint
-      overflowed_ |= view.count(number);
-      return false;
-    }
-    word |= bit;
-    return true;
-  }
-  if (Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target)) {
-    large->cycle_mark = true;
-    heap_.large().move(large, LargeRegistry::kGreyList);
-  }
-  return false;
-}
-
-LOAM_NOINLINE void Cycle::make_grey(loam_object *object) {
-  Range &range = heap_.range();
-  range.set(alloc::kCycleGrey, range.block_number(object));
-  heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, range.slab_index(object));
-}
-
-// Follows what is grey. What is left goes back to the bitmap: by the next slice the host may have
-// freed it [G-12].
-size_t Cycle::mark(size_t budget) {
-  const Suspects view(judge_);
-  Ahead ahead;
-  loam_object **const stack = stack_;
-  size_t depth = 0, used = 0;
-  while (used < budget) {
-    if (LOAM_RARELY(array_ != nullptr)) {
-      used += scan_array();
-      continue;
-    }
-    loam_object *object = ahead.next(stack, &depth);
-    if (LOAM_RARELY(object == nullptr)) {
-      used += mark_large();
-      depth = load_grey();
-      if (depth == 0 && !grey_exists()) break;
-      continue;
-    }
-    const Type &type = view.type_of(object);
-    ++used;
-    visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
-      if (!blacken(view, target)) return;
-      if (LOAM_RARELY(depth == kStack)) return make_grey(target);
-      stack[depth++] = target;
-    });
-    if (LOAM_RARELY(type.has_rest)) mark_rest(object);
-  }
-  while (!ahead.empty()) make_grey(ahead.take());
-  while (depth != 0) make_grey(stack[--depth]);
-  return used;
-}
-
-// The edges of a small object that are no fields; a long array is taken up later.
-LOAM_NOINLINE void Cycle::mark_rest(loam_object *object) {
-  const Suspects view(judge_);
-  const Type &type = view.type_of(object);
-  if (is_long_array(type, object)) {
-    array_ = object;
-    array_items_ = 0;
-    return;
-  }
-  visit_rest(type, object, [this, &view](loam_object *target) {
-    if (blacken(view, target)) make_grey(target);
-  });
-}
-
-// Moves one word of the grey bitmap to the stack; returns how many objects.
-size_t Cycle::load_grey() {
-  Range &range = heap_.range();
-  size_t number, depth = 0;
-  while (depth == 0 &&
-         heap_.first_bits(heap_.cycle_grey, &Slab::cycle_grey, alloc::kCycleGrey, &number)) {
-    uint64_t &word = range.bitmaps[alloc::kCycleGrey][number / 64];
-    uint64_t bits = word & range.bitmaps[alloc::kAllocated][number / 64];
-    word = 0;
-    char *const base = range.block_address(number);
-    const size_t size = range.slabs[number / kBlocksPerStretch].block_size;
-    for (; bits != 0; bits &= bits - 1) {
-      loam_object *object =
-          reinterpret_cast<loam_object *>(base + static_cast<size_t>(__builtin_ctzll(bits)) * size);
-      if (object->tag != 0) stack_[depth++] = object;
-    }
-  }
-  return depth;
-}
-
-// A grey large object, or a part of its array; returns the work done.
-size_t Cycle::mark_large() {
-  LargeRegistry &registry = heap_.large();
-  Large *large = registry.first(LargeRegistry::kGreyList);
-  if (large == registry.end(LargeRegistry::kGreyList)) return 0;
-  loam_object *object = static_cast<loam_object *>(large->block());
-  const Type &type = types_.of(object);
-  const Suspects view(judge_);
-  const auto visit = [this, &view](loam_object *target) {
-    if (blacken(view, target)) make_grey(target);
-  };
-  if (large->scanned == 0) visit_fields(type, object, visit);
-  if (is_long_array(type, object)) {
-    const size_t first = large->scanned;
-    if (first == 0) visit_far_fields(type, object, visit);
-    large->scanned += kItemsAtOnce;
-    if (visit_items(type, object, first, visit)) return 1 + kItemsAtOnce / kItemsPerUnit;
-  } else if (type.has_rest) {
-    visit_rest(type, object, visit);
-  }
-  large->scanned = 0;
-  registry.move(large, LargeRegistry::kOldList);
-  return 1;
-}
-
-// -- Long arrays of small objects, some items at a time.
-
-// Whether array_ still is what it was; another object in its place is no harm, its edges are as
-// good a hint.
-bool Cycle::array_is_intact() const {
-  const Range &range = heap_.range();
-  if (range.tracked[range.slab_index(array_)] == 0 || !range.is_handed_out(array_)) return false;
-  return array_->tag != 0 && types_.of(array_).items_offset != 0 &&
-         (!counting_ || !range.test(alloc::kCycleMark, range.block_number(array_)));
-}
-
-// Takes up an object that count() passed over; false when there is none left.
-bool Cycle::next_long_array() {
-  const size_t depth = load_grey();
-  if (depth == 0) return false;
-  for (size_t i = 1; i < depth; ++i) make_grey(stack_[i]);
-  array_ = stack_[0];
-  array_items_ = 0;
-  return true;
-}
-
-size_t Cycle::scan_array() {
-  if (!array_is_intact()) {
-    array_ = nullptr;
-    return 1;
-  }
-  const Suspects view(judge_);
-  const Judge::View<Judge::Scope::kRescue> counted(judge_);
-  Judge::EdgeTally tally;
-  const bool more = visit_items(types_.of(array_), array_, array_items_, [&](loam_object *target) {
-    if (counting_) {
-      Judge::count_edge<Judge::Scope::kRescue>(counted, target, tally);
-    } else if (blacken(view, target)) {
-      make_grey(target);
-    }
-  });
-  overflowed_ |= tally.overflowed;
-  array_items_ += kItemsAtOnce;
-  if (!more) array_ = nullptr;
-  return kItemsAtOnce / kItemsPerUnit;
-}
-
 // -- The end.
 
 size_t Cycle::judge_rest() {
@@ -524,6 +346,8 @@ void Cycle::begin_clear() {
   }
   phase_ = Phase::kClear;
   slab_ = hints_ = followed_ = 0;
+  next_up_ = 1;
+  last_up_ = 0;
 }
 
 size_t Cycle::clear(size_t budget) {

@@ -101,8 +101,12 @@ class Cycle {
 
   // MARK
   size_t mark(size_t budget);
-  bool blacken(const Suspects &view, loam_object *target);
-  void make_grey(loam_object *object);
+  size_t blacken(const Suspects &view, loam_object *target);
+  void blacken_later(const Suspects &view, loam_object *target);
+  void make_grey(size_t number);
+  size_t mark_upwards(size_t budget);
+  bool begin_pass();
+  size_t scan_slab_upwards(size_t budget);
   void mark_rest(loam_object *object);
   size_t load_grey();
   size_t mark_large();
@@ -137,12 +141,16 @@ class Cycle {
   const Hooks &hooks_;
 
   Phase phase_ = Phase::kIdle;
-  bool counting_ = false;    // of RESCUE: counts the edges; else looks at the counts
-  bool second_ = false;      // RESCUE
-  bool overflowed_ = false;  // a byte of counts
-  size_t slab_ = 0;          // where the pass under way goes on
-  size_t suspects_ = 0;      // members that the last RESCUE counted
-  size_t in_vain_ = 0;       // objects that SPLIT walked and did not condemn
+  bool counting_ = false;             // of RESCUE: counts the edges; else looks at the counts
+  bool second_ = false;               // RESCUE
+  bool overflowed_ = false;           // a byte of counts
+  bool upwards_ = false;              // MARK goes over the slabs in address order
+  bool sampling_ = true;              // it may come to that
+  size_t next_up_ = 1, last_up_ = 0;  // slabs that its pass has still to scan
+  size_t pass_objects_ = 0, pass_slabs_ = 0;
+  size_t slab_ = 0;      // where the pass under way goes on
+  size_t suspects_ = 0;  // members that the last RESCUE counted
+  size_t in_vain_ = 0;   // objects that SPLIT walked and did not condemn
   uint64_t survivors_ = 0, uncollectable_ = 0;
   // A small object whose array is being followed.
   loam_object *array_ = nullptr;

@@ -1,0 +1,289 @@
+// MARK: following what the cycle has greyed, in slices; and the long arrays that RESCUE takes in
+// parts.
+#include "allocator/base/check.h"
+#include "gc/ahead.h"
+#include "gc/edges.h"
+#include "gc/incremental.h"
+#include "gc/scope.h"
+
+namespace loam::gc {
+
+using alloc::kBlocksPerStretch;
+using alloc::kNoSlab;
+using alloc::Large;
+using alloc::LargeRegistry;
+using alloc::Range;
+using alloc::Slab;
+
+namespace {
+
+constexpr size_t kSample = 1024;  // objects put on the stack between two decisions
+
+}  // namespace
+
+// Marks a suspect. The number of a small one that is to be followed, or kNoNumber.
+inline size_t Cycle::blacken(const Suspects &view, loam_object *target) {
+  if (LOAM_EXPECT(view.in_range(target))) {
+    const size_t number = view.number_of(target);
+    if (LOAM_RARELY(number == kNoNumber)) return kNoNumber;
+    uint64_t &word = view.source[number >> 6];
+    const uint64_t bit = Range::bit_of(number);
+    if ((word & bit) != 0) return kNoNumber;
+    if (LOAM_RARELY(view.frozen != nullptr) && test_bit(view.frozen, number)) return kNoNumber;
+    if (LOAM_RARELY(phase_ == Phase::kMark) && view.refcounts[number] != 0) {  // a hint
+      overflowed_ |= view.count(number);
+      return kNoNumber;
+    }
+    word |= bit;
+    return number;
+  }
+  if (Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target)) {
+    large->cycle_mark = true;
+    heap_.large().move(large, LargeRegistry::kGreyList);
+  }
+  return kNoNumber;
+}
+
+LOAM_NOINLINE void Cycle::make_grey(size_t number) {
+  heap_.range().set(alloc::kCycleGrey, number);
+  heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, number / kBlocksPerStretch);
+}
+
+LOAM_NOINLINE void Cycle::blacken_later(const Suspects &view, loam_object *target) {
+  const size_t number = blacken(view, target);
+  if (number != kNoNumber) make_grey(number);
+}
+
+size_t Cycle::follow_hints(size_t budget) {
+  const Suspects view(judge_);
+  size_t used = 0;
+  for (; followed_ < hints_ && used < budget; ++followed_, ++used) {
+    loam_object *object = batch_[followed_];
+    if (!is_suspect(view, object)) continue;
+    // RESCUE will count its edges to other hints.
+    visit_edges(view.type_of(object), object, [this, &view](loam_object *target) {
+      if (!is_hint(view, target)) blacken_later(view, target);
+    });
+  }
+  return used;
+}
+
+// Follows what is grey. What is left goes back to the bitmap: by the next slice the host may have
+// freed it [G-12].
+size_t Cycle::mark(size_t budget) {
+  if (upwards_) return mark_upwards(budget);
+  const Suspects view(judge_);
+  size_t pushed = 0, forward = 0;  // objects; those above what refers to them
+  Ahead ahead;
+  loam_object **const stack = stack_;
+  size_t depth = 0, used = 0;
+  while (used < budget) {
+    if (LOAM_RARELY(array_ != nullptr)) {
+      used += scan_array();
+      continue;
+    }
+    loam_object *object = ahead.next(stack, &depth);
+    if (LOAM_RARELY(object == nullptr)) {
+      used += mark_large();
+      depth = load_grey();
+      if (depth == 0 && !grey_exists()) break;
+      continue;
+    }
+    const Type &type = view.type_of(object);
+    ++used;
+    visit_fields(type, object, [&](loam_object *target) {
+      const size_t number = blacken(view, target);
+      if (number == kNoNumber) return;
+      ++pushed;
+      forward += target > object;
+      if (LOAM_RARELY(depth == kStack)) return make_grey(number);
+      stack[depth++] = target;
+    });
+    if (LOAM_RARELY(type.has_rest)) mark_rest(object);
+    if (LOAM_RARELY(pushed >= kSample)) {
+      upwards_ = sampling_ && forward >= kSample - kSample / 4;
+      if (upwards_) break;
+      pushed = forward = 0;
+    }
+  }
+  while (!ahead.empty()) make_grey(view.number_of(ahead.take()));
+  while (depth != 0) make_grey(view.number_of(stack[--depth]));
+  return used;
+}
+
+// The edges of a small object that are no fields; a long array is taken up later.
+LOAM_NOINLINE void Cycle::mark_rest(loam_object *object) {
+  const Suspects view(judge_);
+  const Type &type = view.type_of(object);
+  if (is_long_array(type, object)) {
+    array_ = object;
+    array_items_ = 0;
+    return;
+  }
+  visit_rest(type, object, [this, &view](loam_object *target) { blacken_later(view, target); });
+}
+
+// Moves one word of the grey bitmap to the stack; returns how many objects.
+size_t Cycle::load_grey() {
+  Range &range = heap_.range();
+  size_t number, depth = 0;
+  while (depth == 0 &&
+         heap_.first_bits(heap_.cycle_grey, &Slab::cycle_grey, alloc::kCycleGrey, &number)) {
+    uint64_t &word = range.bitmaps[alloc::kCycleGrey][number / 64];
+    uint64_t bits = word & range.bitmaps[alloc::kAllocated][number / 64];
+    word = 0;
+    char *const base = range.block_address(number);
+    const size_t size = range.slabs[number / kBlocksPerStretch].block_size;
+    for (; bits != 0; bits &= bits - 1) {
+      loam_object *object =
+          reinterpret_cast<loam_object *>(base + static_cast<size_t>(__builtin_ctzll(bits)) * size);
+      if (object->tag != 0) stack_[depth++] = object;
+    }
+  }
+  return depth;
+}
+
+// -- Upwards. Where most edges lead to higher addresses, passes over the slabs that hold grey objects
+// come to all of them in the order in which they lie, and need neither stack nor prefetching.
+//
+//        listed: for the next pass | cursor | grey bits alone: the pass will come to them
+//   -------------------------------+--------+--------------------------------- last_up_
+
+size_t Cycle::mark_upwards(size_t budget) {
+  size_t used = 0;
+  while (used < budget) {
+    if (LOAM_RARELY(array_ != nullptr)) {
+      used += scan_array();
+    } else if (next_up_ <= last_up_) {
+      used += scan_slab_upwards(budget - used);
+    } else {
+      used += mark_large();
+      if (!upwards_ || !begin_pass()) {
+        if (!grey_exists() || !upwards_) break;
+      }
+    }
+  }
+  return used;
+}
+
+// From the lowest listed slab to the highest; false when there is none, or when the last pass found
+// so little in so many slabs that the stack will do better.
+bool Cycle::begin_pass() {
+  constexpr size_t kLeastObjects = 8;  // of a slab
+  if (pass_objects_ < kLeastObjects * pass_slabs_) upwards_ = sampling_ = false;
+  pass_objects_ = pass_slabs_ = 0;
+  if (!upwards_ || heap_.cycle_grey.empty()) return false;
+  next_up_ = SIZE_MAX;
+  last_up_ = 0;
+  for (size_t slab; (slab = heap_.unlist_slab(heap_.cycle_grey, &Slab::cycle_grey)) != kNoSlab;) {
+    if (slab < next_up_) next_up_ = slab;
+    if (slab > last_up_) last_up_ = slab;
+  }
+  pass_slabs_ = 1;
+  return true;
+}
+
+// The grey objects of one slab; goes on with the next one when there is none left.
+size_t Cycle::scan_slab_upwards(size_t budget) {
+  const Suspects view(judge_);
+  const Range &range = heap_.range();
+  const size_t slab = next_up_, size = range.slabs[slab].block_size;
+  uint64_t *const grey = range.bitmaps[alloc::kCycleGrey];
+  size_t used = kSlabUnits, last = last_up_;
+  const size_t words = view.tracked[slab] != 0 ? (range.slabs[slab].block_count + 63) / 64 : 0;
+  for (size_t word = 0; word < words && used < budget; ++word) {
+    const size_t first = slab * kBlocksPerStretch + word * 64;
+    char *const base = range.slab_address(slab) + word * 64 * size;
+    const uint64_t allocated = range.bitmaps[alloc::kAllocated][first / 64];
+    for (uint64_t bits; (bits = grey[first / 64]) != 0;) {
+      const auto at = static_cast<size_t>(__builtin_ctzll(bits));
+      grey[first / 64] = bits & (bits - 1);
+      loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+      if (((allocated >> at) & 1) == 0 || object->tag == 0) continue;
+      ++used;
+      const Type &type = view.type_of(object);
+      visit_fields(type, object, [&](loam_object *target) {
+        const size_t number = blacken(view, target);
+        if (number == kNoNumber) return;
+        if (LOAM_RARELY(number < first)) return make_grey(number);
+        grey[number >> 6] |= Range::bit_of(number);
+        if (number / kBlocksPerStretch > last) last = number / kBlocksPerStretch;
+      });
+      if (LOAM_RARELY(type.has_rest)) mark_rest(object);
+    }
+  }
+  last_up_ = last;
+  pass_objects_ += used - kSlabUnits;
+  if (used < budget) {
+    ++next_up_;
+    ++pass_slabs_;
+  }
+  return used;
+}
+
+// A grey large object, or a part of its array; returns the work done.
+size_t Cycle::mark_large() {
+  LargeRegistry &registry = heap_.large();
+  Large *large = registry.first(LargeRegistry::kGreyList);
+  if (large == registry.end(LargeRegistry::kGreyList)) return 0;
+  loam_object *object = static_cast<loam_object *>(large->block());
+  const Type &type = types_.of(object);
+  const Suspects view(judge_);
+  const auto visit = [this, &view](loam_object *target) { blacken_later(view, target); };
+  if (large->scanned == 0) visit_fields(type, object, visit);
+  if (is_long_array(type, object)) {
+    const size_t first = large->scanned;
+    if (first == 0) visit_far_fields(type, object, visit);
+    large->scanned += kItemsAtOnce;
+    if (visit_items(type, object, first, visit)) return 1 + kItemsAtOnce / kItemsPerUnit;
+  } else if (type.has_rest) {
+    visit_rest(type, object, visit);
+  }
+  large->scanned = 0;
+  registry.move(large, LargeRegistry::kOldList);
+  return 1;
+}
+
+// -- Long arrays of small objects, some items at a time.
+
+// Whether array_ still is what it was; another object in its place is no harm, its edges are as
+// good a hint.
+bool Cycle::array_is_intact() const {
+  const Range &range = heap_.range();
+  if (range.tracked[range.slab_index(array_)] == 0 || !range.is_handed_out(array_)) return false;
+  return array_->tag != 0 && types_.of(array_).items_offset != 0 &&
+         (!counting_ || !range.test(alloc::kCycleMark, range.block_number(array_)));
+}
+
+// Takes up an object that count() passed over; false when there is none left.
+bool Cycle::next_long_array() {
+  const size_t depth = load_grey();
+  if (depth == 0) return false;
+  for (size_t i = 1; i < depth; ++i) make_grey(heap_.range().block_number(stack_[i]));
+  array_ = stack_[0];
+  array_items_ = 0;
+  return true;
+}
+
+size_t Cycle::scan_array() {
+  if (!array_is_intact()) {
+    array_ = nullptr;
+    return 1;
+  }
+  const Suspects view(judge_);
+  const Judge::View<Judge::Scope::kRescue> counted(judge_);
+  Judge::EdgeTally tally;
+  const bool more = visit_items(types_.of(array_), array_, array_items_, [&](loam_object *target) {
+    if (counting_) {
+      Judge::count_edge<Judge::Scope::kRescue>(counted, target, tally);
+    } else {
+      blacken_later(view, target);
+    }
+  });
+  overflowed_ |= tally.overflowed;
+  array_items_ += kItemsAtOnce;
+  if (!more) array_ = nullptr;
+  return kItemsAtOnce / kItemsPerUnit;
+}
+
+}  // namespace loam::gc
