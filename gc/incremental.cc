@@ -20,11 +20,8 @@ using alloc::Slab;
 void Cycle::start() {
   LOAM_ASSERT(phase_ == Phase::kIdle);
   begin();
-  if (hintless_cycles_ != 0) {
-    --hintless_cycles_;
-  } else {
-    take_hints();
-  }
+  if (!distrusts_hints_) take_hints();
+  distrusts_hints_ = false;
 }
 
 void Cycle::begin() {
@@ -49,6 +46,7 @@ void Cycle::begin() {
   array_ = nullptr;
   upwards_ = false;
   sampling_ = true;
+  slabs_in_vain_ = 0;
 }
 
 size_t Cycle::advance(size_t budget) {
@@ -144,8 +142,6 @@ bool Cycle::is_hint(const Suspects &view, const loam_object *target) {
   return number != kNoNumber && view.refcounts[number] != 0;
 }
 
-// Those of the host, and the roots of the last full collection, if it knew them all: where there
-// are many, some will have become garbage.
 void Cycle::take_hints() {
   struct Hints : loam_visitor {
     explicit Hints(Cycle &to_start) : cycle(&to_start), view(to_start.judge_) {}
@@ -153,39 +149,23 @@ void Cycle::take_hints() {
     Suspects view;
   } hints(*this);
   hints.visit = [](loam_visitor *self, loam_object *object) {
-    const Hints &my = *static_cast<Hints *>(self);
-    my.cycle->take_hint(my.view, object);
+    const Suspects &view = static_cast<Hints *>(self)->view;
+    Cycle &cycle = *static_cast<Hints *>(self)->cycle;
+    if (cycle.hints_ == kBatch || !cycle.is_suspect(view, object) || is_hint(view, object)) return;
+    if (is_long_array(view.type_of(object), object)) return;
+    view.note_refcount(view.number_of(object), object->refcount);
+    cycle.batch_[cycle.hints_++] = object;
   };
   if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
-  if (judge_.remembered_count_ != Judge::kRememberedRoots) {
-    for (size_t i = 0; i < judge_.remembered_count_; ++i) {
-      take_hint(hints.view, judge_.remembered_roots_[i]);
-    }
-  }
   judge_.shares_counts = hints_ != 0;
 }
 
-void Cycle::take_hint(const Suspects &view, loam_object *object) {
-  if (hints_ == kBatch || !is_suspect(view, object) || is_hint(view, object)) return;
-  if (is_long_array(view.type_of(object), object)) return;
-  view.note_refcount(view.number_of(object), object->refcount);
-  batch_[hints_++] = object;
-}
-
-// False when one of them turned out to be garbage. The more often that happens, the more cycles will
-// do without.
 bool Cycle::confirms_hints() {
-  constexpr unsigned kMostHintless = 16;
   const Suspects view(judge_);
   bool confirmed = true;
-  if (hints_ == 0) return true;
   for (; hints_ != 0; --hints_) {
     confirmed = confirmed && !is_suspect(view, batch_[hints_ - 1]);
   }
-  hint_patience_ = confirmed                        ? 1
-                   : hint_patience_ < kMostHintless ? 2 * hint_patience_
-                                                    : kMostHintless;
-  if (!confirmed) hintless_cycles_ = hint_patience_ / 2;
   return confirmed;
 }
 
@@ -200,10 +180,7 @@ size_t Cycle::count(size_t budget) {
     while (used < budget && (array_ != nullptr || next_long_array())) used += scan_array();
     if (used < budget) {
       heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
-      if (!second_) {
-        survivors_ = suspects_;
-        judge_.remembered_count_ = 0;
-      }
+      if (!second_) survivors_ = suspects_;
       counting_ = false;
       slab_ = 0;
     }
@@ -255,7 +232,7 @@ size_t Cycle::look(size_t budget) {
   judge_.shares_counts = overflowed_ = false;
   slab_ = 0;
   if (!confirms_hints()) {
-    refuted_ = true;
+    refuted_ = distrusts_hints_ = true;
     begin_clear();
   } else if (!second_) {
     second_ = counting_ = true;
@@ -294,7 +271,6 @@ size_t Cycle::look_at_slab(size_t slab) {
       }
     }
     any |= roots;
-    if (!second_) judge_.remember_roots(slab, word, roots);
     range.words(alloc::kCycleMark, slab)[word] |= roots;
     range.words(alloc::kCycleGrey, slab)[word] |= roots;
     heap_.range().clear_counts(first, 64, overflowed_);

@@ -87,7 +87,6 @@ class Cycle {
   bool is_suspect(const Suspects &view, const loam_object *object) const;
   static bool is_hint(const Suspects &view, const loam_object *target);
   void take_hints();
-  void take_hint(const Suspects &view, loam_object *object);
   size_t follow_hints(size_t budget);
   bool confirms_hints();
 
@@ -147,10 +146,11 @@ class Cycle {
   bool upwards_ = false;              // MARK goes over the slabs in address order
   bool sampling_ = true;              // it may come to that
   size_t next_up_ = 1, last_up_ = 0;  // slabs that its pass has still to scan
-  size_t pass_objects_ = 0, pass_slabs_ = 0;
-  size_t slab_ = 0;      // where the pass under way goes on
-  size_t suspects_ = 0;  // members that the last RESCUE counted
-  size_t in_vain_ = 0;   // objects that SPLIT walked and did not condemn
+  size_t pass_objects_ = 0, pass_slabs_ = 0;  // scanned by this pass
+  size_t slabs_in_vain_ = 0;                  // by passes that found little in them
+  size_t slab_ = 0;                           // where the pass under way goes on
+  size_t suspects_ = 0;                       // members that the last RESCUE counted
+  size_t in_vain_ = 0;                        // objects that SPLIT walked and did not condemn
   uint64_t survivors_ = 0, uncollectable_ = 0;
   // A small object whose array is being followed.
   loam_object *array_ = nullptr;
@@ -159,8 +159,7 @@ class Cycle {
   loam_object **batch_ = nullptr;  // before SPLIT: the hints
   size_t hints_ = 0, followed_ = 0;
   bool refuted_ = false;          // a hint: START is to be done again, without any
-  unsigned hintless_cycles_ = 0;  // so many that come take none
-  unsigned hint_patience_ = 1;    // and after the next refutation half as many again
+  bool distrusts_hints_ = false;  // the next cycle takes none
 };
 
 }  // namespace loam::gc

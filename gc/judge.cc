@@ -148,12 +148,15 @@ Judge::Judgement Judge::mark_from_roots(bool quiet) {
   const View<kScope> view(*this);
   each_member_word<kScope>([&](size_t slab, size_t word, uint64_t bits) {
     uint64_t roots = roots_of_word<kScope>(view, slab, word, bits, quiet, tally);
-    if (kScope == Scope::kAll) remember_roots(slab, word, roots);
     const size_t size = heap_.range().slabs[slab].block_size;
     char *const base = heap_.range().slab_address(slab) + word * 64 * size;
     for (; roots != 0; roots &= roots - 1) {
       const size_t at = static_cast<size_t>(__builtin_ctzll(roots));
-      mark_from<kScope>(view, reinterpret_cast<loam_object *>(base + at * size));
+      loam_object *root = reinterpret_cast<loam_object *>(base + at * size);
+      if (kScope == Scope::kAll && remembered_count_ < kRememberedRoots) {
+        remembered_roots_[remembered_count_++] = root;
+      }
+      mark_from<kScope>(view, root);
     }
   });
   each_large_member<kScope>([&](Large *large) {

@@ -104,7 +104,6 @@ class Judge {
   bool reach_large();
   void reach_from_memory();
   void check_memory();
-  void remember_roots(size_t slab, size_t word, uint64_t bits);
 
   // judge.cc
   template <Scope kScope>

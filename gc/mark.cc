@@ -166,11 +166,13 @@ size_t Cycle::mark_upwards(size_t budget) {
   return used;
 }
 
-// From the lowest listed slab to the highest; false when there is none, or when the last pass found
-// so little in so many slabs that the stack will do better.
+// From the lowest listed slab to the highest; false when there is none, or when passes found so
+// little in so many slabs that the stack will do better.
 bool Cycle::begin_pass() {
   constexpr size_t kLeastObjects = 8;  // of a slab
-  if (pass_objects_ < kLeastObjects * pass_slabs_) upwards_ = sampling_ = false;
+  constexpr size_t kMostInVain = 32;   // times all slabs
+  if (pass_objects_ < kLeastObjects * pass_slabs_) slabs_in_vain_ += pass_slabs_;
+  if (slabs_in_vain_ > kMostInVain * heap_.slab_limit()) upwards_ = sampling_ = false;
   pass_objects_ = pass_slabs_ = 0;
   if (!upwards_ || heap_.cycle_grey.empty()) return false;
   next_up_ = SIZE_MAX;

@@ -214,16 +214,6 @@ bool Judge::reach_large() {
   return any;
 }
 
-// As many as there is room for.
-void Judge::remember_roots(size_t slab, size_t word, uint64_t bits) {
-  const size_t size = heap_.range().slabs[slab].block_size;
-  char *const base = heap_.range().slab_address(slab) + word * 64 * size;
-  for (; bits != 0 && remembered_count_ < kRememberedRoots; bits &= bits - 1) {
-    const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-    remembered_roots_[remembered_count_++] = reinterpret_cast<loam_object *>(base + at * size);
-  }
-}
-
 // Marks the remembered roots that still are objects; false when there is none.
 bool Judge::recall_roots(const View<Scope::kAll> &view) {
   bool any = false;

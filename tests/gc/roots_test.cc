@@ -134,9 +134,6 @@ TEST_CASE("a hint shortens an automatic cycle, and is still good when its object
     Cycles cycles(host);
     const auto [first_node, last] = new_list(host, kNodes);
     Pair *first = first_node;
-    // So many roots that the cycle does not remember them.
-    std::vector<Pair *> others;
-    for (int i = 0; i < 1100; ++i) others.push_back(host.pair());
     Roots roots{{as_object(first)}};
     loam_roots *handle = nullptr;
     if (hinted) {
@@ -158,36 +155,10 @@ TEST_CASE("a hint shortens an automatic cycle, and is still good when its object
     CHECK(newborn->left == as_object(first));
     for (std::size_t i = 1; i < kNodes; ++i) first = reinterpret_cast<Pair *>(first->left);
     CHECK(first == last);
-    for (Pair *other : others) host.drop(other);
     host.drop(newborn);
     CHECK(host.collect() == kNodes);
   }
   CHECK(units[true] < units[false] * 2 / 3);
-}
-
-TEST_CASE("the roots of one automatic cycle shorten the next, and garbage among them is freed") {
-  constexpr std::size_t kNodes = 20000;
-  Host host("torture=slice:100");
-  Cycles cycles(host);
-  Pair *lists[3];
-  for (Pair *&list : lists) list = new_list(host, kNodes).first;
-  std::size_t units[2];
-  for (std::size_t &of_cycle : units) {
-    std::fill(std::begin(cycles.units), std::end(cycles.units), 0);
-    run_cycle(host, cycles);
-    of_cycle = cycles.units[LOAM_WORK_RESCUE] + cycles.units[LOAM_WORK_MARK];
-  }
-  CHECK(units[1] < units[0] * 2 / 3);
-  host.drop(lists[0]);  // was a root, and is a hint now
-  run_cycle(host, cycles);
-  CHECK(cycles.collected == kNodes);
-  run_cycle(host, cycles);  // has no hints: one was refuted
-  CHECK(host.verify());
-  host.drop(lists[1]);
-  run_cycle(host, cycles);
-  CHECK(cycles.collected == 2 * kNodes);
-  host.drop(lists[2]);
-  CHECK(host.collect() == kNodes);
 }
 
 TEST_CASE("a hint may die, be reused and be reported twice while its cycle runs") {
