@@ -143,8 +143,8 @@ size_t Cycle::load_grey() {
   return depth;
 }
 
-// -- Upwards. Where most edges lead to higher addresses, passes over the slabs that hold grey objects
-// come to all of them in the order in which they lie, and need neither stack nor prefetching.
+// -- Upwards. Where most edges lead to higher addresses, passes over the slabs that hold grey
+// objects come to all of them in the order in which they lie, and need neither stack nor prefetching.
 //
 //        listed: for the next pass | cursor | grey bits alone: the pass will come to them
 //   -------------------------------+--------+--------------------------------- last_up_
@@ -191,13 +191,14 @@ size_t Cycle::scan_slab_upwards(size_t budget) {
   const Range &range = heap_.range();
   const size_t slab = next_up_, size = range.slabs[slab].block_size;
   uint64_t *const grey = range.bitmaps[alloc::kCycleGrey];
-  size_t used = kSlabUnits, last = last_up_;
+  size_t used = 0, last = last_up_;
   const size_t words = view.tracked[slab] != 0 ? (range.slabs[slab].block_count + 63) / 64 : 0;
-  for (size_t word = 0; word < words && used < budget; ++word) {
+  size_t word = 0;
+  for (; word < words && used < budget && array_ == nullptr; ++word) {
     const size_t first = slab * kBlocksPerStretch + word * 64;
     char *const base = range.slab_address(slab) + word * 64 * size;
     const uint64_t allocated = range.bitmaps[alloc::kAllocated][first / 64];
-    for (uint64_t bits; (bits = grey[first / 64]) != 0;) {
+    for (uint64_t bits; array_ == nullptr && (bits = grey[first / 64]) != 0;) {
       const auto at = static_cast<size_t>(__builtin_ctzll(bits));
       grey[first / 64] = bits & (bits - 1);
       loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
@@ -215,12 +216,11 @@ size_t Cycle::scan_slab_upwards(size_t budget) {
     }
   }
   last_up_ = last;
-  pass_objects_ += used - kSlabUnits;
-  if (used < budget) {
-    ++next_up_;
-    ++pass_slabs_;
-  }
-  return used;
+  pass_objects_ += used;
+  if (word < words || array_ != nullptr) return used;
+  ++next_up_;
+  ++pass_slabs_;
+  return used + kSlabUnits;
 }
 
 // A grey large object, or a part of its array; returns the work done.

@@ -1,11 +1,11 @@
-// A full collection that starts from the roots of the last one (gc/reach.cc), in heaps linked in
-// all the orders that make it choose its way: upwards, downwards, at random, and upwards but for a
-// part that sends it back at each step.
+// A full collection that starts from the roots of the last one (gc/reach.cc), and a cycle's MARK
+// (gc/mark.cc), in heaps linked in all the orders that make them choose their way: upwards,
+// downwards, at random, and upwards but for a part that sends them back at each step.
 #include <algorithm>
 #include <random>
 #include <vector>
 
-#include "support/host.h"
+#include "support/cycles.h"
 
 using namespace loam::test;
 
@@ -32,81 +32,104 @@ Triple *link_tree(Host &host, const std::vector<Triple *> &nodes) {
   return nodes[0];
 }
 
-// Twice live, the second time from memory, and then as garbage; `extra` more objects hang from it.
-void check_life(Host &host, Triple *root, size_t extra = 0) {
-  CHECK(host.collect() == 0);
-  CHECK(host.collect() == 0);
-  CHECK(host.verify());
-  CHECK(loam_refcount(as_object(root)) != 0);
-  host.drop(root);
-  CHECK(host.collect() == kNodes + extra);
+// Links a heap of `count` objects, of which the root that it returns is held, and collects it twice
+// live, the second time from memory, and then as garbage: at a stand, and in slices that are long
+// enough to choose a way.
+template <typename Link>
+void check_life(size_t count, Link link) {
+  SUBCASE("at a stand") {
+    Host host;
+    Triple *root = link(host);
+    CHECK(host.collect() == 0);
+    CHECK(host.collect() == 0);
+    CHECK(host.verify());
+    host.drop(root);
+    CHECK(host.collect() == count);
+  }
+  SUBCASE("in slices") {
+    Host host("torture=slice:3000");
+    Cycles cycles(host);
+    Triple *root = link(host);
+    run_cycle(host, cycles);
+    run_cycle(host, cycles);
+    CHECK(cycles.collected == 0);
+    CHECK(host.verify());
+    host.drop(root);
+    run_cycle(host, cycles);
+    CHECK(cycles.collected == count);
+  }
 }
 
 }  // namespace
 
 TEST_CASE("a heap linked upwards from its last object") {
-  Host host;
-  std::vector<Triple *> nodes = make_nodes(host);
-  std::rotate(nodes.begin(), nodes.end() - 1, nodes.end());
-  check_life(host, link_tree(host, nodes));
+  check_life(kNodes, [](Host &host) {
+    std::vector<Triple *> nodes = make_nodes(host);
+    std::rotate(nodes.begin(), nodes.end() - 1, nodes.end());
+    return link_tree(host, nodes);
+  });
 }
 
 TEST_CASE("a heap linked downwards") {
-  Host host;
-  std::vector<Triple *> nodes = make_nodes(host);
-  std::reverse(nodes.begin(), nodes.end());
-  check_life(host, link_tree(host, nodes));
+  check_life(kNodes, [](Host &host) {
+    std::vector<Triple *> nodes = make_nodes(host);
+    std::reverse(nodes.begin(), nodes.end());
+    return link_tree(host, nodes);
+  });
 }
 
 TEST_CASE("a heap linked at random") {
-  Host host;
-  std::vector<Triple *> nodes = make_nodes(host);
-  std::shuffle(nodes.begin(), nodes.end(), std::mt19937(3));
-  check_life(host, link_tree(host, nodes));
+  check_life(kNodes, [](Host &host) {
+    std::vector<Triple *> nodes = make_nodes(host);
+    std::shuffle(nodes.begin(), nodes.end(), std::mt19937(3));
+    return link_tree(host, nodes);
+  });
 }
 
 TEST_CASE("a heap linked upwards, with a way that leads up and down a hundred times") {
-  Host host;
-  std::vector<Triple *> nodes = make_nodes(host);
-  constexpr size_t kTurns = 100;
-  // The last in the order of the tree are leaves, and the way goes on from the very last.
-  std::vector<Triple *> ends(nodes.begin(), nodes.begin() + kTurns);
-  std::vector<Triple *> tree(nodes.begin() + kTurns, nodes.end() - kTurns);
-  Triple *root = link_tree(host, tree);
-  Triple *at = tree.back();
-  for (size_t turn = 0; turn < kTurns; ++turn) {
-    Triple *high = nodes[kNodes - kTurns + turn];
-    for (Triple *next : {ends[turn], high}) {
-      at->refs[0] = as_object(next);
-      host.set(next->refs[2], at);
-      at = next;
+  check_life(kNodes, [](Host &host) {
+    std::vector<Triple *> nodes = make_nodes(host);
+    constexpr size_t kTurns = 100;
+    // The way goes on from the last leaf.
+    std::vector<Triple *> tree(nodes.begin() + kTurns, nodes.end() - kTurns);
+    Triple *root = link_tree(host, tree), *at = tree.back();
+    for (size_t turn = 0; turn < kTurns; ++turn) {
+      for (Triple *next : {nodes[turn], nodes[kNodes - kTurns + turn]}) {
+        at->refs[0] = as_object(next);
+        host.set(next->refs[2], at);
+        at = next;
+      }
     }
-  }
-  check_life(host, root);
+    return root;
+  });
 }
 
-TEST_CASE("a heap linked upwards through large objects") {
-  Host host;
-  std::vector<Triple *> nodes = make_nodes(host);
-  constexpr size_t kLarge = 50;
-  std::vector<Triple *> tree(nodes.begin() + kLarge, nodes.end());
-  Triple *root = link_tree(host, tree);
-  Triple *at = tree.back();
-  for (size_t i = 0; i < kLarge; ++i) {  // each small one is reached through a large one alone
-    Sized *large = host.sized(100);
-    at->refs[0] = as_object(large);
-    large->refs[99] = as_object(nodes[i]);
-    host.set(nodes[i]->refs[2], large);
-    at = nodes[i];
-  }
-  check_life(host, root, kLarge);
+TEST_CASE("a heap linked upwards through large objects and long arrays") {
+  constexpr size_t kBridges = 50, kItems = 3000;
+  check_life(kNodes + 2 * kBridges, [](Host &host) {
+    std::vector<Triple *> nodes = make_nodes(host);
+    std::vector<Triple *> tree(nodes.begin() + 2 * kBridges, nodes.end());
+    Triple *root = link_tree(host, tree), *at = tree.back();
+    for (size_t i = 0; i < kBridges; ++i) {  // each of two nodes is reached through a bridge alone
+      Sized *large = host.sized(100);
+      at->refs[0] = as_object(large);
+      large->refs[99] = as_object(nodes[2 * i]);
+      host.set(nodes[2 * i]->refs[2], large);
+      List *list = host.list();
+      nodes[2 * i]->refs[0] = as_object(list);
+      for (size_t item = 1; item < kItems; ++item) host.push(list, number(item));
+      host.push(list, box(nodes[2 * i + 1]));
+      host.drop(nodes[2 * i + 1]);
+      at = nodes[2 * i + 1];
+    }
+    return root;
+  });
 }
 
 TEST_CASE("a remembered root that nothing holds any more keeps nothing") {
   Host host;
   Triple *kept = host.triple();
-  std::vector<Triple *> nodes = make_nodes(host);
-  Triple *root = link_tree(host, nodes);
+  Triple *root = link_tree(host, make_nodes(host));
   CHECK(host.collect() == 0);
   host.drop(root);
   CHECK(host.collect() == kNodes);
