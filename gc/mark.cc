@@ -144,7 +144,8 @@ size_t Cycle::load_grey() {
 }
 
 // -- Upwards. Where most edges lead to higher addresses, passes over the slabs that hold grey
-// objects come to all of them in the order in which they lie, and need neither stack nor prefetching.
+// objects come to all of them in the order in which they lie, and need neither stack nor
+// prefetching.
 //
 //        listed: for the next pass | cursor | grey bits alone: the pass will come to them
 //   -------------------------------+--------+--------------------------------- last_up_

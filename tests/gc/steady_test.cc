@@ -73,7 +73,7 @@ TEST_CASE("the work of growing without garbage is linear in the size that is rea
   const std::size_t length = scaled(2000000);
   const std::size_t half = work_to_grow(length), whole = work_to_grow(2 * length);
   CAPTURE(half);
-  CHECK(whole < half * 3);
+  CHECK(whole <= half * 3);  // a small build collects nothing at all
   CHECK(whole < 2 * length * 25 + 100000);
 }
 
