@@ -133,6 +133,7 @@ bool Heap::touch_huge(size_t index) {
   const uint64_t start_ns = os_thread_ns();
   if (!os_populate_huge(range_.slab_address(first), kHugeBytes)) {
     paging_.note_refused();
+    range_.huge_of(index) = false;
     return false;
   }
   paging_.note_huge(os_thread_ns() - start_ns);

@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cstring>
+
 namespace loam::alloc {
 
 namespace {
@@ -54,7 +56,10 @@ void os_allow_huge(void *address, size_t bytes) { madvise(address, bytes, MADV_H
 
 void os_forbid_huge(void *address, size_t bytes) { madvise(address, bytes, MADV_NOHUGEPAGE); }
 
-void os_discard(void *address, size_t bytes) { madvise(address, bytes, MADV_DONTNEED); }
+void os_discard(void *address, size_t bytes) {
+  // Locked pages stay, but what was in them must not.
+  if (madvise(address, bytes, MADV_DONTNEED) != 0) std::memset(address, 0, bytes);
+}
 
 uint64_t os_monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
 uint64_t os_thread_ns() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }

@@ -1,5 +1,7 @@
 #include "allocator/range.h"
 
+#include <initializer_list>
+
 #include "allocator/os_memory.h"
 
 namespace loam::alloc {
@@ -29,9 +31,9 @@ struct Plan {
         tracked(reciprocals),
         scratch(round(Range::kScratchBytes)),
         counts(round(slab_count * kBlocksPerStretch)),
-        refcounts(counts + kPageBytes),
+        refcounts(round(counts + kPageBytes)),
         overflow(round(slab_count * kOverflowBytesPerSlab)),
-        bitmap(round(slab_count * kBitmapBytesPerSlab) + kPageBytes) {}
+        bitmap(round(slab_count * kBitmapBytesPerSlab + kPageBytes)) {}
   size_t total() const {
     return slabs + segments + pools + reciprocals + tracked + scratch + kHugePageBytes + counts +
            refcounts + overflow + bitmap * kBitmaps;
@@ -151,6 +153,9 @@ void Range::give_back_segment(size_t segment) {
   os_discard(slab_address(slab), kSegmentBytes);
   for (uint64_t *bitmap : bitmaps) {
     discard(bitmap, number / 64, kSlabsPerSegment * kWordsPerStretch);
+  }
+  for (const Bitmap hints : {kCycleMark, kCycleGrey}) {  // the only ones that may not be zero
+    drop(reinterpret_cast<uint8_t *>(words(hints, slab)), kSlabsPerSegment * kBitmapBytesPerSlab);
   }
   discard_counts(segment);
 }

@@ -240,6 +240,14 @@ void Judge::reach_from_memory() {
   reach.pass();
   if (reach.ascends && !reach_upwards()) {
     reach.ascends = reach.sampling = false;
+    reach.cursor = 0;
+    // Large objects lie before the cursor: what the passes have counted and left is followed first.
+    each_large_member<Scope::kAll>([&reach](Large *large) {
+      if (large->mark || large->inner_edges == 0) return;
+      large->mark = true;
+      reach.push(static_cast<loam_object *>(large->block()));
+    });
+    reach.scan_stack();
     reach.pass();
   }
   edge_tally_.leads_out |= reach.leads_out;

@@ -225,7 +225,7 @@ bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget)
     for (size_t word = 0; word < words_count; ++word) {
       count += static_cast<size_t>(__builtin_popcountll(doomed[word]));
     }
-    if (count == heap_.range().slabs[slab].allocated && !heap_.watched()) {
+    if (count != 0 && count == heap_.range().slabs[slab].allocated && !heap_.watched()) {
       heap_.return_slab(slab);
       return count;
     }

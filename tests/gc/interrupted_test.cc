@@ -185,3 +185,44 @@ TEST_CASE("until the second look nobody reaches what a finalizer saved, but by i
   host.drop(saved);
   host.drop(saved);
 }
+
+TEST_CASE("what finalizers saved may die by count while the rest is swept in slices") {
+  Host host("torture=slice:3000");
+  Cycles cycles(host);
+  constexpr std::size_t kSaved = 3000, kRing = 60000;  // more than a batch: FINAL condemns it
+  std::vector<Pair *> saved, ring;
+  loam_work last = LOAM_WORKS;
+  const auto count_cycles = host.on_event;
+  host.on_event = [&last, count_cycles](const loam_event &event) {
+    if (event.kind == LOAM_EVENT_WORK) last = event.work;
+    count_cycles(event);
+  };
+  host.on_finalize = [&host, &saved](Pair *pair) {
+    host.hold(pair);
+    saved.push_back(pair);
+  };
+  std::vector<Pair *> finalized;
+  for (std::size_t i = 0; i < kSaved; ++i) finalized.push_back(host.finalized_pair());
+  for (std::size_t i = 0; i < kRing; ++i) ring.push_back(host.pair());
+  run_cycle(host, cycles);  // all are old now
+  for (std::size_t i = 0; i < kSaved; ++i) {
+    host.set(finalized[i]->left, finalized[i]);
+    ring[i]->right = as_object(finalized[i]);
+  }
+  for (std::size_t i = 0; i < kRing; ++i) ring[i]->left = as_object(ring[(i + 1) % kRing]);
+  start_cycle(host, cycles);
+  bool dropped = false;
+  while (cycles.running()) {
+    loam_safepoint(host.thread);
+    if (last != LOAM_WORK_SWEEP || dropped) continue;
+    dropped = true;
+    REQUIRE(saved.size() == kSaved);
+    for (Pair *pair : saved) {
+      host.set<Pair>(pair->left, nullptr);
+      host.drop(pair);
+    }
+    CHECK(host.verify());
+  }
+  CHECK(dropped);
+  CHECK(host.verify());
+}

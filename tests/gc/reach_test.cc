@@ -53,6 +53,7 @@ void check_life(size_t count, Link link) {
     run_cycle(host, cycles);
     run_cycle(host, cycles);
     CHECK(cycles.collected == 0);
+    CHECK(cycles.units[LOAM_WORK_FINAL] == 0);  // nothing live is left for it
     CHECK(host.verify());
     host.drop(root);
     run_cycle(host, cycles);
@@ -123,6 +124,23 @@ TEST_CASE("a heap linked upwards through large objects and long arrays") {
       at = nodes[2 * i + 1];
     }
     return root;
+  });
+}
+
+TEST_CASE("a heap linked upwards, and large objects that lead to older ones") {
+  constexpr size_t kLarge = 3000;  // more than there are passes
+  check_life(kNodes + kLarge, [](Host &host) {
+    std::vector<Triple *> nodes = make_nodes(host);
+    Sized *newest = host.sized(50);
+    for (size_t i = 1; i < kLarge; ++i) {
+      Sized *next = host.sized(50);
+      next->refs[0] = as_object(newest);
+      newest = next;
+    }
+    std::rotate(nodes.begin(), nodes.end() - 1, nodes.end());
+    nodes.back()->refs[0] = as_object(newest);
+    host.set(newest->refs[1], nodes.back());
+    return link_tree(host, nodes);
   });
 }
 
