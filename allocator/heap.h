@@ -2,7 +2,7 @@
 // knows blocks, never objects.
 //
 //   loam_thread.heads[i] --> free blocks of pool i, popped and pushed inline
-//          ^ refill          | return_blocks
+//          ^ refill          | return_list, return_word
 //   pool i --> partial slabs --> kAllocated bits
 //          ^ take_slab       | release_slab
 //   segments of the range, committed and given back by 4 MiB

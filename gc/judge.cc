@@ -4,7 +4,8 @@
 //   count   counts[x] = edges from members to x; touches tables, not the headers of targets
 //   root    members whose refcount exceeds that are held from outside
 //   mark    everything in the set that roots reach
-//   settle  unmarked members are condemned; the counts are zero again [G-5]
+//   settle  unmarked members are condemned; the tables are zero again [G-5], but for counts that
+//           the caller discards
 //
 // Counts and refcounts are bytes beside each other, so that the second and the last pass look at 64
 // objects at a time and at no header.
@@ -266,7 +267,7 @@ void Judge::mark_from(View<kScope> view, loam_object *member) {
 // -- Verdicts.
 
 // Condemns what is unmarked (or, judging the condemned, acquits what is marked), and zeroes the
-// tables [G-5].
+// tables [G-5], but for counts that leaves_counts leaves to the caller.
 template <Judge::Scope kScope>
 void Judge::settle(bool quiet, Judgement &tally) {
   const View<kScope> view(*this);
