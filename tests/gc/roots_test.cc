@@ -160,7 +160,7 @@ TEST_CASE("a hint may die, be reused and be reported twice while its cycle runs"
     Cycles cycles(host);
     std::vector<Pair *> hints;
     Roots roots;
-    for (int i = 0; i < 30; ++i) {
+    for (std::size_t i = 0; i < 30; ++i) {
       hints.push_back(host.pair());
       host.give(hints[i]->left, self_loop(host));
       if (i > 0) host.set(hints[i]->right, hints[i - 1]);
