@@ -4,6 +4,8 @@
 //
 //   stack --> 16 objects, each prefetched --> next --> scan
 //
+// And which way edges lead: where it is mostly up, passes in address order do without either.
+//
 // Thread safety: a local of one function.
 #pragma once
 
@@ -14,6 +16,20 @@
 #include "allocator/base/check.h"
 
 namespace loam::gc {
+
+// A sample of the objects put on a stack.
+struct Direction {
+  static constexpr size_t kSample = 1024;
+  size_t objects = 0;
+  size_t above = 0;  // of them, those that lie above what refers to them
+
+  void note(const loam_object *from, const loam_object *to) {
+    ++objects;
+    above += to > from;
+  }
+  bool is_complete() const { return objects >= kSample; }
+  bool leads_up() const { return above >= kSample - kSample / 4; }
+};
 
 class Ahead {
  public:

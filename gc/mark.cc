@@ -15,12 +15,6 @@ using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
-namespace {
-
-constexpr size_t kSample = 1024;  // objects put on the stack between two decisions
-
-}  // namespace
-
 // Marks a suspect. The number of a small one that is to be followed, or kNoNumber.
 inline size_t Cycle::blacken(const Suspects &view, loam_object *target) {
   if (LOAM_EXPECT(view.in_range(target))) {
@@ -73,7 +67,7 @@ size_t Cycle::follow_hints(size_t budget) {
 size_t Cycle::mark(size_t budget) {
   if (upwards_) return mark_upwards(budget);
   const Suspects view(judge_);
-  size_t pushed = 0, forward = 0;  // objects; those above what refers to them
+  Direction direction;
   Ahead ahead;
   loam_object **const stack = stack_;
   size_t depth = 0, used = 0;
@@ -94,16 +88,15 @@ size_t Cycle::mark(size_t budget) {
     visit_fields(type, object, [&](loam_object *target) {
       const size_t number = blacken(view, target);
       if (number == kNoNumber) return;
-      ++pushed;
-      forward += target > object;
+      direction.note(object, target);
       if (LOAM_RARELY(depth == kStack)) return make_grey(number);
       stack[depth++] = target;
     });
     if (LOAM_RARELY(type.has_rest)) mark_rest(object);
-    if (LOAM_RARELY(pushed >= kSample)) {
-      upwards_ = sampling_ && forward >= kSample - kSample / 4;
+    if (LOAM_RARELY(direction.is_complete())) {
+      upwards_ = sampling_ && direction.leads_up();
       if (upwards_) break;
-      pushed = forward = 0;
+      direction = Direction();
     }
   }
   while (!ahead.empty()) make_grey(view.number_of(ahead.take()));
@@ -159,9 +152,7 @@ size_t Cycle::mark_upwards(size_t budget) {
       used += scan_slab_upwards(budget - used);
     } else {
       used += mark_large();
-      if (!upwards_ || !begin_pass()) {
-        if (!grey_exists() || !upwards_) break;
-      }
+      if (!begin_pass() && (!upwards_ || !grey_exists())) break;
     }
   }
   return used;

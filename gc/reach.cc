@@ -23,8 +23,6 @@ using alloc::Range;
 
 // The state of the pass, in the locals of its two loops: nothing here may escape them.
 struct Judge::Reach {
-  static constexpr size_t kSample = 1024;  // objects put on the stack between two decisions
-
   Judge &gc;
   const Tables tables;
   uint64_t *const marks;  // of the remembered roots, during the pass
@@ -34,7 +32,7 @@ struct Judge::Reach {
   size_t cursor = 0;     // the block number up to which objects were scanned or passed over
   bool ascends = false;  // most edges lead upwards: the pass is given up
   bool sampling = true;  // whether they do
-  size_t pushed = 0, forward = 0;  // objects, of this sample; those above what refers to them
+  Direction direction;
 
   explicit Reach(Judge &judge)
       : gc(judge),
@@ -150,13 +148,12 @@ inline void Judge::Reach::scan_stack() {
       local.note_refcount(number, object->refcount);
     }
     scan(local, type, object, [this, object](loam_object *target) {
-      ++pushed;
-      forward += target > object;
+      direction.note(object, target);
       push(target);
     });
-    if (LOAM_EXPECT(pushed < kSample)) continue;
-    if (sampling && forward >= kSample - kSample / 4) return leave_all(ahead);
-    pushed = forward = 0;
+    if (LOAM_EXPECT(!direction.is_complete())) continue;
+    if (sampling && direction.leads_up()) return leave_all(ahead);
+    direction = Direction();
   }
 }
 
