@@ -32,7 +32,7 @@ endfunction()
 expect("the exit status" "${result}" "^0$")
 expect("the table" "${printed}" "Small blocks")
 expect("the table" "${printed}"
-       "48 B, freed at once +ns per pair +[0-9.]+ +[0-9.]+ glibc +[0-9.]+")
+       "48 B, freed at once +[nµm]s per pair +[0-9.,]+ +[0-9.,]+ glibc +[0-9.,]+")
 expect("the table" "${printed}" "a <pattern> +bytes +50.0 +200 other +0.25")
 expect("the table" "${printed}" "some work +ns +20.0 +50.0 other +0.40 +0.20–0.60")
 expect("the table beside CPython" "${printed}"
@@ -40,7 +40,7 @@ expect("the table beside CPython" "${printed}"
 file(READ ${OUT}/index.html page)
 expect("the page" "${page}" "^<!doctype html>")
 expect("the page" "${page}"
-       "<h1>Loam takes [0-9.]+&nbsp;× the time of the best of 2 other allocators, and 0.20&nbsp;×")
+       "<h1>Loam takes [0-9.,]+&nbsp;× the time of the best of 2 other allocators, and 0.20&nbsp;×")
 expect("the page" "${page}" "<figcaption>48 B, freed at once</figcaption>")
 expect("the page" "${page}" "<figcaption>a &lt;pattern&gt;</figcaption>")
 expect("the page" "${page}" "<figcaption>a &lt;chart&gt;</figcaption>")
