@@ -293,7 +293,8 @@ void Heap::free_object(loam_thread *thread, loam_object *object) {
 }
 
 void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
-  const size_t cost = large_.cost(size);
+  if (size > PTRDIFF_MAX) return nullptr;
+  const size_t cost = large_.cost(size + sizeof(Large));
   if (!may_grow(cost)) return nullptr;
   Large *large = large_.allocate(cost, kind, zeroed);
   if (large == nullptr) return nullptr;
@@ -303,19 +304,31 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
   return large->block();
 }
 
+void *Heap::allocate_large_raw(size_t size, bool zeroed) {
+  const size_t cost = large_.cost(size);
+  const size_t most_bytes = room();
+  if (cost > most_bytes) return nullptr;
+  const size_t before = large_.bytes();
+  void *block = large_.allocate_raw(cost, zeroed, most_bytes);
+  if (block == nullptr) return nullptr;
+  gross_bytes += large_.bytes() - before;
+  note_growth();
+  return block;
+}
+
 void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
   const size_t step = round_to_class(size < LOAM_MAX_BLOCK ? size : size_t{LOAM_MAX_BLOCK});
   const unsigned head = LOAM_HEADS_RAW + static_cast<unsigned>(step / LOAM_CLASS_STEP);
   for (;;) {
     void *block =
-        size > LOAM_MAX_BLOCK ? allocate_large(size, Kind::kRaw, zeroed) : take_block(thread, head);
+        size > LOAM_MAX_BLOCK ? allocate_large_raw(size, zeroed) : take_block(thread, head);
     if (block != nullptr || !reclaim(thread)) return block;
   }
 }
 
 void *Heap::allocate_raw(loam_thread *thread, size_t size) {
   if (size > LOAM_MAX_BLOCK && has_cache()) {
-    void *block = allocate_large(size, Kind::kRaw, false);
+    void *block = allocate_large_raw(size, false);
     if (LOAM_EXPECT(block != nullptr)) return block;
   }
   const size_t total = debug_ ? size + kGuardBytes : size;
@@ -327,7 +340,7 @@ void *Heap::allocate_raw(loam_thread *thread, size_t size) {
     ++failures_;
     return nullptr;
   }
-  if (debug_) guard_new(block, block_or_large_bytes(block), size, "loam_malloc");
+  if (debug_) guard_new(block, raw_bytes(block), size, "loam_malloc");
   return block;
 }
 
@@ -345,7 +358,10 @@ void *Heap::allocate_zeroed(loam_thread *thread, size_t size) {
 void Heap::free_raw(loam_thread *thread, void *block) {
   if (block == nullptr) return;
   if (LOAM_RARELY(debug_)) check_raw(block, "loam_free");
-  if (!range_.contains(block)) return large_.free(Large::of(block));
+  if (!range_.contains(block)) {
+    if (LOAM_EXPECT(large_.free_raw(block))) return;
+    report_->fatal("loam_free: %p is no block of this runtime, or was freed before", block);
+  }
   if (debug_) {
     guard_poison(block, block_bytes(block), 0);
   } else if (torture_.plan.poison) {
@@ -357,34 +373,38 @@ void Heap::free_raw(loam_thread *thread, void *block) {
 
 size_t Heap::usable_size(const void *block) const {
   if (block == nullptr) return 0;
-  const size_t bytes = block_or_large_bytes(block);
+  const size_t bytes = raw_bytes(block);
   return debug_ ? guard_size(block, bytes) : bytes;
 }
 
-// From large to large. What grows is given an eighth more than it asked for, if there is room: it
-// will ask again.
+// From large to large. What grows by little is given a sixteenth more than it asked for, if there is
+// room: it will ask again.
 void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
-  Large *const old = Large::of(block);
-  if (size <= old->size() && size >= old->size() / 2) return block;
-  Large *moved = nullptr;
-  if (size > old->size() && !locked_ && !torture_.fails()) {
-    const size_t roomy = large_.cost(size + size / 8);
-    const size_t exact = large_.cost(size);
-    if (may_grow(roomy - old->bytes)) moved = large_.reallocate(old, roomy);
-    if (moved == nullptr &&
-        (may_grow(exact - old->bytes) || (reclaim(thread) && may_grow(exact - old->bytes)))) {
-      moved = large_.reallocate(old, exact);
-    }
-  } else if (size <= old->size()) {
-    moved = large_.reallocate(old, large_.cost(size));
+  const size_t before = large_.raw_bytes(block);
+  if (size <= before && size >= before / 2) return block;
+  const auto attempt = [this, before](size_t bytes) {
+    const size_t cost = large_.cost(bytes);
+    const size_t beside = room();
+    const size_t most_bytes = beside > SIZE_MAX - before ? SIZE_MAX : beside + before;
+    return cost <= most_bytes ? large_.allocate_raw(cost, false, most_bytes) : nullptr;
+  };
+  void *moved = nullptr;
+  if (size <= before) {
+    moved = attempt(size);
+    if (moved == nullptr) return block;
+  } else if (!locked_ && !torture_.fails()) {
+    if (size - before < size / 8) moved = attempt(size + size / 16);
+    if (moved == nullptr) moved = attempt(size);
+    if (moved == nullptr && reclaim(thread)) moved = attempt(size);
   }
   if (moved == nullptr) {
-    if (size <= old->size()) return block;
     ++failures_;
     return nullptr;
   }
+  std::memcpy(moved, block, size < before ? size : before);
+  large_.free_raw(block);
   note_growth();
-  return moved->block();
+  return moved;
 }
 
 void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {

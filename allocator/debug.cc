@@ -30,8 +30,8 @@ const char *Heap::fault_of(const void *block, bool is_object) const {
     // Never handed out again, but free: its bit stays.
     if (torture_.plan.never_reuse && guard_untouched(block, slab.block_size)) return kFreed;
   } else {
-    if (!large_.contains(block)) return "is no block of this runtime, or was freed before";
-    kind = Large::of(block)->kind;
+    kind = large_.kind_of(block);
+    if (kind == Kind::kNone) return "is no block of this runtime, or was freed before";
   }
   if ((kind == Kind::kRaw) != is_object) return nullptr;
   return is_object ? "is memory, not an object" : "is an object, not memory";
@@ -40,13 +40,14 @@ const char *Heap::fault_of(const void *block, bool is_object) const {
 void Heap::check_raw(const void *block, const char *function) const {
   const char *fault = fault_of(block, false);
   if (fault != nullptr) report_->fatal("%s: %p %s", function, block, fault);
-  if (!guard_intact(block, block_or_large_bytes(block))) {
+  if (!guard_intact(block, raw_bytes(block))) {
     report_->fatal("%s: block %p was written past its end", function, block);
   }
 }
 
 bool Heap::object_is_intact(const loam_object *object) const {
-  return guard_intact(object, block_or_large_bytes(object));
+  const bool large = !range_.contains(object);
+  return guard_intact(object, large ? Large::of(object)->size() : block_bytes(object));
 }
 
 uint32_t Heap::tag_of_freed(const loam_object *object) const {

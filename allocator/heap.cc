@@ -15,7 +15,7 @@ bool Heap::open(const HeapConfig &config, const base::Report *report) {
   debug_ = config.debug;
   watched_ = config.debug || config.torture.watch;
   torture_ = TortureState(config.torture);
-  large_.open(report, config.debug);
+  large_.open(report, config.debug, !watched_);
   open_pools();
   return range_.reserve(config.range_bytes);
 }
@@ -307,14 +307,15 @@ void Heap::flush(loam_thread *thread) {
     thread->heads[head] = nullptr;
     return_list(list, head, SIZE_MAX);
   }
+  large_.release_idle();
 }
 
-// At the limit: idle blocks on the lists may hold the slabs that are wanted. True: try again.
+// At the limit: idle blocks may hold what is wanted. True: try again.
 bool Heap::reclaim(loam_thread *thread) {
   if (limit_bytes_ == 0 || !has_cache()) return false;
-  const size_t before = slabs_in_use_;
+  const size_t before = counted_bytes();
   flush(thread);
-  return slabs_in_use_ != before;
+  return counted_bytes() != before;
 }
 
 // Called when the budget is spent: gives half of what the lists may hold back, in equal parts where
@@ -454,7 +455,7 @@ size_t Heap::trim(loam_thread *thread) {
       bytes += kSlabBytes;
     }
   }
-  system_.trim();
+  large_.trim();
   return bytes;
 }
 

@@ -218,11 +218,13 @@ class Heap {
   void clear_bits(size_t word, uint64_t bits, uint32_t count);
   void link_partial(Slab &slab, size_t index);
   void unlink_partial(Slab &slab, size_t index);
-  bool may_grow(size_t bytes) const;
+  size_t room() const;  // that the limit leaves
+  bool may_grow(size_t bytes) const { return bytes <= room(); }
   void note_growth();
   void *allocate_large(size_t size, Kind kind, bool zeroed);
-  size_t block_or_large_bytes(const void *block) const {
-    return range_.contains(block) ? block_bytes(block) : Large::of(block)->size();
+  void *allocate_large_raw(size_t size, bool zeroed);
+  size_t raw_bytes(const void *block) const {
+    return range_.contains(block) ? block_bytes(block) : large_.raw_bytes(block);
   }
   void guard_new(void *block, size_t bytes, size_t size, const char *function);
   const void *touched_block(size_t slab) const;
@@ -277,13 +279,14 @@ inline size_t Heap::metadata_bytes() const {
 }
 
 inline size_t Heap::counted_bytes() const {
-  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.bytes() + external_bytes_;
+  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.bytes() + large_.idle_bytes() +
+         external_bytes_;
 }
 
-inline bool Heap::may_grow(size_t bytes) const {
-  if (limit_bytes_ == 0) return true;
+inline size_t Heap::room() const {
+  if (limit_bytes_ == 0) return SIZE_MAX;
   const size_t used = counted_bytes();
-  return used <= budget_bytes_ && bytes <= budget_bytes_ - used;
+  return used < budget_bytes_ ? budget_bytes_ - used : 0;
 }
 
 inline void Heap::note_growth() {

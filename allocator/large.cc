@@ -4,57 +4,83 @@
 
 namespace loam::alloc {
 
-void LargeRegistry::open(const base::Report *report, bool debug) {
+void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle) {
   for (Large &list : lists_) list.next = list.previous = &list;
-  quarantine_.next = quarantine_.previous = &quarantine_;
   report_ = report;
   guarded_ = debug && !system_.is_watched();
+  keeps_idle_ = keeps_idle && !system_.is_watched();
 }
 
 void LargeRegistry::close() {
   for (Large &list : lists_) {
     while (list.next != &list) free(list.next);
   }
-  while (quarantine_.next != &quarantine_) {
-    Large *large = quarantine_.next;
-    unlink(large);
-    system_.free(large);
+  release_idle();
+  each_raw([this](void *block) { system_.free(block); });
+  raw_.close();
+  bytes_ = count_ = 0;
+  for (; quarantine_count_ != 0; --quarantine_count_) {
+    system_.free(quarantine_[quarantine_first_++ % kQuarantineBlocks].memory);
   }
+  system_.free(quarantine_);
+  quarantine_ = nullptr;
 }
 
-// The block is off its list, and not counted any more.
-void LargeRegistry::free_guarded(Large *large) {
-  if (large->bytes > kQuarantineBytes) return system_.free(large);
-  guard_poison(large->block(), large->size(), 0);
-  link(large, &quarantine_);
-  quarantined_bytes_ += large->bytes;
-  while (quarantined_bytes_ > kQuarantineBytes) {
-    Large *oldest = quarantine_.previous;
-    if (!guard_untouched(oldest->block(), oldest->size())) {
-      report_->fatal("block %p was written after it was freed", oldest->block());
+void LargeRegistry::release_idle() {
+  for (Idle *&first : idle_) {
+    while (first != nullptr) {
+      Idle *const idle = first;
+      first = idle->next;
+      system_.free(idle);
     }
-    unlink(oldest);
-    quarantined_bytes_ -= oldest->bytes;
-    system_.free(oldest);
   }
+  idle_bytes_ = 0;
 }
 
-const Large *LargeRegistry::touched() const {
-  for (const Large *large = quarantine_.next; large != &quarantine_; large = large->next) {
-    if (!guard_untouched(large + 1, large->size())) return large;
+bool LargeRegistry::idle_is_sound() const {
+  size_t bytes = 0;
+  for (const Idle *idle : idle_) {
+    for (; idle != nullptr; idle = idle->next) bytes += idle->bytes;
+  }
+  return bytes == idle_bytes_;
+}
+
+void LargeRegistry::trim() {
+  release_idle();
+  raw_.trim();
+  system_.trim();
+}
+
+// The block is in the registry no more, nor counted. Where there is no memory to remember it by, it
+// goes at once.
+void LargeRegistry::free_guarded(const Freed &freed) {
+  if (quarantine_ == nullptr) {
+    quarantine_ = static_cast<Freed *>(system_.allocate(kQuarantineBlocks * sizeof(Freed)));
+  }
+  if (quarantine_ == nullptr || freed.size > kQuarantineBytes) return system_.free(freed.memory);
+  guard_poison(freed.block, freed.size, 0);
+  if (quarantine_count_ == kQuarantineBlocks) release_oldest();
+  quarantine_[(quarantine_first_ + quarantine_count_++) % kQuarantineBlocks] = freed;
+  quarantined_bytes_ += freed.size;
+  while (quarantined_bytes_ > kQuarantineBytes) release_oldest();
+}
+
+void LargeRegistry::release_oldest() {
+  const Freed &oldest = quarantine_[quarantine_first_++ % kQuarantineBlocks];
+  if (!guard_untouched(oldest.block, oldest.size)) {
+    report_->fatal("block %p was written after it was freed", oldest.block);
+  }
+  quarantined_bytes_ -= oldest.size;
+  --quarantine_count_;
+  system_.free(oldest.memory);
+}
+
+const void *LargeRegistry::touched() const {
+  for (size_t i = 0; i < quarantine_count_; ++i) {
+    const Freed &freed = quarantine_[(quarantine_first_ + i) % kQuarantineBlocks];
+    if (!guard_untouched(freed.block, freed.size)) return freed.block;
   }
   return nullptr;
-}
-
-Large *LargeRegistry::reallocate(Large *large, size_t cost) {
-  if (cost > PTRDIFF_MAX) return nullptr;
-  Large *moved = static_cast<Large *>(system_.reallocate(large, cost));
-  if (moved == nullptr) return nullptr;
-  moved->next->previous = moved;  // they still point to where it was
-  moved->previous->next = moved;
-  bytes_ += cost - moved->bytes;
-  moved->bytes = cost;
-  return moved;
 }
 
 void LargeRegistry::move(Large *large, List list) {
@@ -73,13 +99,14 @@ void LargeRegistry::move_all(List from, List to) {
   source.next = source.previous = &source;
 }
 
-bool LargeRegistry::contains(const void *block) const {
+Kind LargeRegistry::kind_of(const void *block) const {
+  if (raw_.contains(block)) return Kind::kRaw;
   for (const Large &list : lists_) {
     for (const Large *large = list.next; large != &list; large = large->next) {
-      if (large + 1 == block) return true;
+      if (large + 1 == block) return large->kind;
     }
   }
-  return false;
+  return Kind::kNone;
 }
 
 }  // namespace loam::alloc

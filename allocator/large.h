@@ -1,22 +1,25 @@
-// Large blocks: what does not fit a size class. Each comes from the system heap with a prefix, and
-// stands in a registry, so that it is counted, walked by the collector like any container, and
-// freed with the runtime.
+// Large blocks: what does not fit a size class. Each comes from the system heap and stands in a
+// registry, so that it is counted and freed with the runtime.
 //
-//   | Large (64 bytes) | block ... |        small: byte of table      large: field of the prefix
+//   object   | Large (64 bytes) | block ... |   on a list; the prefix has what tables have for small
+//                                               blocks, so that the collector walks it like them
+//   plain memory                | block ... |   in a map of addresses, its size is the source's word
 //
-// registry.bytes() == the sum of Large::bytes over its lists, and count() the number of
-//        blocks.
+// registry.bytes() == the sum of Large::bytes over the lists and of what the source says of
+//        plain blocks, and count() the number of blocks.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "allocator/base/check.h"
 #include "allocator/base/report.h"
 #include "allocator/base/system_heap.h"
 #include "allocator/slab.h"
+#include "allocator/start_map.h"
 
 namespace loam::alloc {
 
@@ -48,25 +51,42 @@ class LargeRegistry {
  public:
   // Containers that no collection has judged yet stand apart, so that a young collection need not
   // walk the others.
-  enum List : unsigned { kRawList, kLeafList, kYoungList, kOldList, kGreyList, kSeenList, kLists };
+  enum List : unsigned { kLeafList, kYoungList, kOldList, kGreyList, kSeenList, kLists };
   // Those of containers. The cycle parts the old ones: reached and not followed yet; dealt with in
   // the pass under way.
   static constexpr List kContainerLists[] = {kYoungList, kOldList, kGreyList, kSeenList};
 
   // debug: what is freed lies in quarantine for a while, and late writes are told to `report`.
-  void open(const base::Report *report, bool debug);
+  // keeps_idle: some plain blocks that are freed wait for the next of their size.
+  void open(const base::Report *report, bool debug, bool keeps_idle);
   void close();  // frees every block
 
-  // What a block of `size` bytes costs; SIZE_MAX when there is no such block.
+  // What a block of `size` bytes costs, or a close lower bound of it; SIZE_MAX when there is no such
+  // block. That of an object is to include its prefix.
   size_t cost(size_t size);
   // nullptr when memory ran out. Containers are born young.
   Large *allocate(size_t cost, Kind kind, bool zeroed);
-  // Keeps the old block when it fails.
-  Large *reallocate(Large *large, size_t cost);
   void free(Large *large);
+  // Plain memory; nullptr when it ran out, or when the block would cost more than most_bytes.
+  void *allocate_raw(size_t cost, bool zeroed, size_t most_bytes);
+  bool free_raw(void *block);  // false: it is no such block
+  size_t raw_bytes(const void *block) const {
+    const size_t bytes = system_.usable_size(block);
+    return LOAM_EXPECT(bytes <= StartMap::kShortBytes) ? bytes : raw_.long_bytes(block);
+  }
+  template <typename Visit>
+  void each_raw(Visit &&visit) const {
+    raw_.each(visit);
+  }
+  void release_idle();
+  size_t idle_bytes() const { return idle_bytes_; }
+  bool idle_is_sound() const;  // idle_bytes() is the sum over the blocks
+  void trim();
+
   void move(Large *large, List list);
   void move_all(List from, List to);
-  bool contains(const void *block) const;  // by walking: for debug mode
+  // Of what kind a block is; kNone where there is none. By walking the lists: for debug mode.
+  Kind kind_of(const void *block) const;
 
   // for (Large *large = first(list); large != end(list); large = large->next)
   Large *first(unsigned list) const { return lists_[list].next; }
@@ -74,31 +94,54 @@ class LargeRegistry {
 
   size_t bytes() const { return bytes_; }
   size_t count() const { return count_; }
-  const Large *touched() const;  // in quarantine, and written since it was freed; nullptr: none
+  const void *touched() const;  // in quarantine, and written since it was freed; nullptr: none
 
  private:
-  static List first_list(Kind kind) {
-    if (kind == Kind::kRaw) return kRawList;
-    return kind == Kind::kLeaf ? kLeafList : kYoungList;
-  }
+  // A freed block of debug mode.
+  struct Freed {
+    void *memory;  // the source's
+    void *block;
+    size_t size;
+  };
   static void link(Large *large, Large *head);
   static void unlink(Large *large);
-  void free_guarded(Large *large);
+  void free_guarded(const Freed &freed);
+  void release_oldest();
+  void keep_idle(void *block, size_t bytes);
 
   base::SystemHeap system_;
   // The two sums stand apart: a compiler that adds to both at once makes the next load of either
   // wait for the wider store.
   size_t bytes_ = 0;
   Large lists_[kLists];  // sentinels of circular lists
+  StartMap raw_;
   size_t count_ = 0;
   // What the source makes of sizes below 8 KiB, in units of 16 bytes; 0: not asked yet.
   static constexpr size_t kGoodSizes = 512;
   uint16_t good_sizes_[kGoodSizes] = {};
-  // Debug mode: freed blocks, poisoned, the oldest last; these many bytes at most.
+  // A freed block, and the classes that it may be of: four for each doubling, as the source has.
+  struct Idle {
+    Idle *next;
+    size_t bytes;
+  };
+  static constexpr unsigned kLeastIdleShift = 8, kMostIdleShift = 14;
+  static constexpr size_t kMostIdle = size_t{1} << kMostIdleShift;
+  static constexpr size_t kMostIdleBytes = size_t{128} << 10;
+  static unsigned idle_class(size_t bytes) {  // of more than 256 bytes, and kMostIdle at most
+    const size_t last = bytes - 1;
+    const auto shift = static_cast<unsigned>(63 - __builtin_clzll(last));
+    return (shift - kLeastIdleShift) * 4 + static_cast<unsigned>(last >> (shift - 2) & 3);
+  }
+  Idle *idle_[(kMostIdleShift - kLeastIdleShift) * 4] = {};
+  size_t idle_bytes_ = 0;
+  bool keeps_idle_ = false;
+  // Debug mode: the last freed blocks, poisoned; so many and of so many bytes at most.
   static constexpr size_t kQuarantineBytes = size_t{4} << 20;
+  static constexpr size_t kQuarantineBlocks = 4096;
   const base::Report *report_ = nullptr;
   bool guarded_ = false;
-  Large quarantine_;
+  Freed *quarantine_ = nullptr;  // a ring
+  size_t quarantine_first_ = 0, quarantine_count_ = 0;
   size_t quarantined_bytes_ = 0;
 };
 
@@ -106,17 +149,16 @@ class LargeRegistry {
 
 inline size_t LargeRegistry::cost(size_t size) {
   constexpr size_t kUnit = 16;
-  constexpr size_t kListed = (kGoodSizes - 1) * kUnit - sizeof(Large);
-  const size_t total = size + sizeof(Large);
+  constexpr size_t kListed = (kGoodSizes - 1) * kUnit;
   // A tool that watches finds a write past the end only where blocks are as long as was asked.
   if (LOAM_EXPECT(size <= kListed && !system_.is_watched())) {
-    const size_t units = (total + kUnit - 1) / kUnit;
+    const size_t units = (size + kUnit - 1) / kUnit;
     if (LOAM_RARELY(good_sizes_[units] == 0)) {
       good_sizes_[units] = static_cast<uint16_t>(system_.good_size(units * kUnit));
     }
     return good_sizes_[units];
   }
-  return total < size || total > PTRDIFF_MAX ? SIZE_MAX : system_.good_size(total);
+  return size > PTRDIFF_MAX ? SIZE_MAX : system_.good_size(size);
 }
 
 inline void LargeRegistry::link(Large *large, Large *head) {
@@ -145,7 +187,7 @@ inline Large *LargeRegistry::allocate(size_t cost, Kind kind, bool zeroed) {
   large->kind = kind;
   large->young = kind == Kind::kContainer;
   large->magic = Large::kMagic;
-  link(large, &lists_[first_list(kind)]);
+  link(large, &lists_[kind == Kind::kLeaf ? kLeafList : kYoungList]);
   bytes_ += cost;
   ++count_;
   return large;
@@ -156,8 +198,59 @@ inline void LargeRegistry::free(Large *large) {
   large->magic = 0;
   bytes_ -= large->bytes;
   --count_;
-  if (LOAM_RARELY(guarded_)) return free_guarded(large);
+  if (LOAM_RARELY(guarded_)) return free_guarded({large, large->block(), large->size()});
   system_.free(large);
+}
+
+inline void *LargeRegistry::allocate_raw(size_t cost, bool zeroed, size_t most_bytes) {
+  if (cost > PTRDIFF_MAX) return nullptr;
+  if (cost <= kMostIdle) {
+    Idle *&first = idle_[idle_class(cost)];
+    Idle *const idle = first;
+    if (idle != nullptr && idle->bytes >= cost && raw_.insert(idle, 0)) {
+      first = idle->next;
+      idle_bytes_ -= idle->bytes;
+      bytes_ += idle->bytes;
+      ++count_;
+      return zeroed ? std::memset(idle, 0, idle->bytes) : idle;
+    }
+  }
+  void *block = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
+  if (block == nullptr) return nullptr;
+  size_t bytes = system_.usable_size(block);
+  const bool is_long = bytes > StartMap::kShortBytes;
+  if (LOAM_RARELY(is_long)) bytes = cost;
+  if (LOAM_RARELY(bytes > most_bytes || !raw_.insert(block, is_long ? cost : 0))) {
+    system_.free(block);
+    return nullptr;
+  }
+  bytes_ += bytes;
+  ++count_;
+  return block;
+}
+
+inline bool LargeRegistry::free_raw(void *block) {
+  if (LOAM_RARELY(!raw_.erase(block))) return false;
+  const size_t bytes = raw_bytes(block);  // that of a long one is still known
+  bytes_ -= bytes;
+  --count_;
+  if (LOAM_EXPECT(keeps_idle_ && bytes <= kMostIdle)) {
+    keep_idle(block, bytes);
+  } else if (LOAM_RARELY(guarded_)) {
+    free_guarded({block, block, bytes});
+  } else {
+    system_.free(block);
+  }
+  return true;
+}
+
+inline void LargeRegistry::keep_idle(void *block, size_t bytes) {
+  if (LOAM_RARELY(idle_bytes_ + bytes > kMostIdleBytes)) release_idle();
+  Idle *&first = idle_[idle_class(bytes)];
+  Idle *const idle = static_cast<Idle *>(block);
+  *idle = Idle{first, bytes};
+  first = idle;
+  idle_bytes_ += bytes;
 }
 
 }  // namespace loam::alloc

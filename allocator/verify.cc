@@ -67,9 +67,22 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
       }
     }
   }
-  if (const Large *touched = debug_ ? large_.touched() : nullptr) {
-    report_->message("block %p was written after it was freed",
-                     static_cast<const void *>(touched + 1));
+  const void *overrun = nullptr;
+  large_.each_raw([&](const void *block) {
+    large_bytes += large_.raw_bytes(block);
+    ++large_count;
+    if (debug_ && !guard_intact(block, large_.raw_bytes(block))) overrun = block;
+  });
+  if (overrun != nullptr) {
+    report_->message("large block %p was written past its end", overrun);
+    ++findings;
+  }
+  if (const void *touched = debug_ ? large_.touched() : nullptr) {
+    report_->message("block %p was written after it was freed", touched);
+    ++findings;
+  }
+  if (!large_.idle_is_sound()) {
+    report_->message("[A-10] the large blocks that wait are miscounted");
     ++findings;
   }
   if (large_bytes != large_.bytes() || large_count != large_.count()) {

@@ -71,9 +71,7 @@ size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {
 
 size_t loam_good_size(size_t size) {
   if (size <= LOAM_MAX_BLOCK) return alloc::round_to_class(size);
-  constexpr size_t kPrefix = sizeof(alloc::Large);
-  return size <= PTRDIFF_MAX - kPrefix ? base::SystemHeap().good_size(size + kPrefix) - kPrefix
-                                       : size;
+  return size <= PTRDIFF_MAX ? base::SystemHeap().good_size(size) : size;
 }
 
 void loam_external_add(loam_thread *thread, ptrdiff_t bytes) {

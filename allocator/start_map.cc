@@ -1,0 +1,67 @@
+#include "allocator/start_map.h"
+
+#include <cstring>
+
+#include "allocator/os_memory.h"
+
+namespace loam::alloc {
+
+namespace {
+
+bool all_zero(const uint8_t *bytes, size_t count) {
+  return bytes[0] == 0 && std::memcmp(bytes, bytes + 1, count - 1) == 0;
+}
+
+}  // namespace
+
+bool StartMap::rebuild(size_t capacity) {
+  auto *fresh = static_cast<Region *>(system_.allocate_zeroed(capacity * sizeof(Region)));
+  if (fresh == nullptr) return false;
+  Region *const old = regions_;
+  const size_t old_capacity = mask_ + 1;
+  regions_ = fresh;
+  mask_ = capacity - 1;
+  count_ = 0;
+  for (size_t at = 0; at < old_capacity; ++at) {
+    const Region &region = old[at];
+    if (region.table == nullptr) continue;
+    if (all_zero(region.table->starts, kGranules)) {
+      os_release(region.table, sizeof(Table));
+      continue;
+    }
+    *find(region.number) = region;
+    ++count_;
+  }
+  if (old != &none_) system_.free(old);
+  return true;
+}
+
+LOAM_NOINLINE StartMap::Table *StartMap::add_region(uintptr_t number) {
+  if ((count_ + 1) * 2 > mask_ + 1 && !rebuild((mask_ + 1) * 2)) return nullptr;
+  // From the address space, so that what nobody writes is not resident.
+  void *memory = os_reserve(sizeof(Table));
+  if (memory == nullptr) return nullptr;
+  if (!os_commit(memory, sizeof(Table))) {
+    os_release(memory, sizeof(Table));
+    return nullptr;
+  }
+  Table *const table = static_cast<Table *>(memory);
+  *find(number) = Region{number, table};
+  ++count_;
+  return table;
+}
+
+void StartMap::trim() {
+  if (count_ != 0) rebuild(mask_ + 1);
+}
+
+void StartMap::close() {
+  for (size_t at = 0; at <= mask_; ++at) {
+    if (regions_[at].table != nullptr) os_release(regions_[at].table, sizeof(Table));
+  }
+  if (regions_ != &none_) system_.free(regions_);
+  regions_ = &none_;
+  mask_ = count_ = 0;
+}
+
+}  // namespace loam::alloc
