@@ -293,27 +293,12 @@ void Heap::free_object(loam_thread *thread, loam_object *object) {
 }
 
 void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
-  if (size > PTRDIFF_MAX) return nullptr;
-  const size_t cost = large_.cost(size + sizeof(Large));
-  if (!may_grow(cost)) return nullptr;
-  Large *large = large_.allocate(cost, kind, zeroed);
+  Large *large = large_.allocate(size, kind, zeroed, room());
   if (large == nullptr) return nullptr;
   large->cycle_mark = born_marked;
   gross_bytes += large->bytes;
   note_growth();
   return large->block();
-}
-
-void *Heap::allocate_large_raw(size_t size, bool zeroed) {
-  const size_t cost = large_.cost(size);
-  const size_t most_bytes = room();
-  if (cost > most_bytes) return nullptr;
-  const size_t before = large_.bytes();
-  void *block = large_.allocate_raw(cost, zeroed, most_bytes);
-  if (block == nullptr) return nullptr;
-  gross_bytes += large_.bytes() - before;
-  note_growth();
-  return block;
 }
 
 void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
@@ -327,10 +312,6 @@ void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
 }
 
 void *Heap::allocate_raw(loam_thread *thread, size_t size) {
-  if (size > LOAM_MAX_BLOCK && has_cache()) {
-    void *block = allocate_large_raw(size, false);
-    if (LOAM_EXPECT(block != nullptr)) return block;
-  }
   const size_t total = debug_ ? size + kGuardBytes : size;
   void *block = nullptr;
   if (total >= size && !locked_ && !torture_.fails()) {
@@ -340,7 +321,7 @@ void *Heap::allocate_raw(loam_thread *thread, size_t size) {
     ++failures_;
     return nullptr;
   }
-  if (debug_) guard_new(block, raw_bytes(block), size, "loam_malloc");
+  if (debug_) guard_new(block, raw_bytes(block, "loam_malloc"), size, "loam_malloc");
   return block;
 }
 
@@ -360,7 +341,7 @@ void Heap::free_raw(loam_thread *thread, void *block) {
   if (LOAM_RARELY(debug_)) check_raw(block, "loam_free");
   if (!range_.contains(block)) {
     if (LOAM_EXPECT(large_.free_raw(block))) return;
-    report_->fatal("loam_free: %p is no block of this runtime, or was freed before", block);
+    refuse_unknown(block, "loam_free");
   }
   if (debug_) {
     guard_poison(block, block_bytes(block), 0);
@@ -373,27 +354,27 @@ void Heap::free_raw(loam_thread *thread, void *block) {
 
 size_t Heap::usable_size(const void *block) const {
   if (block == nullptr) return 0;
-  const size_t bytes = raw_bytes(block);
+  const size_t bytes = raw_bytes(block, "loam_usable_size");
   return debug_ ? guard_size(block, bytes) : bytes;
 }
 
-// From large to large. What grows by little is given a sixteenth more than it asked for, if there is
-// room: it will ask again.
+// From large to large. What grows by little is given an eighth more than it asked for, if there is
+// room: it will ask again. What doubles has room of its own.
 void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   const size_t before = large_.raw_bytes(block);
   if (size <= before && size >= before / 2) return block;
-  const auto attempt = [this, before](size_t bytes) {
-    const size_t cost = large_.cost(bytes);
-    const size_t beside = room();
-    const size_t most_bytes = beside > SIZE_MAX - before ? SIZE_MAX : beside + before;
-    return cost <= most_bytes ? large_.allocate_raw(cost, false, most_bytes) : nullptr;
+  const auto attempt = [this, block, before](size_t bytes) {
+    const size_t beside = room();  // what is freed makes room too
+    const size_t most_bytes = beside > SIZE_MAX - before ? beside : beside + before;
+    if (large_.grow_long(block, bytes, most_bytes)) return block;
+    return large_.allocate_raw(bytes, false, most_bytes);
   };
   void *moved = nullptr;
   if (size <= before) {
     moved = attempt(size);
     if (moved == nullptr) return block;
   } else if (!locked_ && !torture_.fails()) {
-    if (size - before < size / 8) moved = attempt(size + size / 16);
+    if (size - before < size / 8) moved = attempt(size + size / 8);
     if (moved == nullptr) moved = attempt(size);
     if (moved == nullptr && reclaim(thread)) moved = attempt(size);
   }
@@ -401,8 +382,10 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
     ++failures_;
     return nullptr;
   }
-  std::memcpy(moved, block, size < before ? size : before);
-  large_.free_raw(block);
+  if (moved != block) {
+    std::memcpy(moved, block, size < before ? size : before);
+    large_.free_raw(block);
+  }
   note_growth();
   return moved;
 }
@@ -410,7 +393,8 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
 void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (block == nullptr) return allocate_raw(thread, size);
   if (debug_) check_raw(block, "loam_realloc");
-  const size_t usable = usable_size(block);
+  const size_t bytes = raw_bytes(block, "loam_realloc");
+  const size_t usable = debug_ ? guard_size(block, bytes) : bytes;
   const bool large = !range_.contains(block);
   const bool stays = !debug_ && !torture_.plan.move_realloc;
   if (stays && !large && size <= LOAM_MAX_BLOCK && round_to_class(size) == usable) return block;

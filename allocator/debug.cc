@@ -37,10 +37,14 @@ const char *Heap::fault_of(const void *block, bool is_object) const {
   return is_object ? "is memory, not an object" : "is an object, not memory";
 }
 
+void Heap::refuse_unknown(const void *block, const char *function) const {
+  report_->fatal("%s: %p is no block of this runtime, or was freed before", function, block);
+}
+
 void Heap::check_raw(const void *block, const char *function) const {
   const char *fault = fault_of(block, false);
   if (fault != nullptr) report_->fatal("%s: %p %s", function, block, fault);
-  if (!guard_intact(block, raw_bytes(block))) {
+  if (!guard_intact(block, raw_bytes(block, function))) {
     report_->fatal("%s: block %p was written past its end", function, block);
   }
 }

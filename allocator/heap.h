@@ -9,8 +9,8 @@
 //
 // A block on a thread list has its kAllocated bit set, and in a container pool kYoung;
 //       in an object pool its header is 0.
-// counted_bytes() == slabs in use, metadata, large blocks and external bytes; it passes the
-//       limit only by external bytes.
+// counted_bytes() == slabs in use, metadata, large blocks (those that wait too) and external
+//       bytes; it passes the limit only by external bytes.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -45,6 +45,8 @@ class Heap {
 
   // -- Raw blocks. nullptr when the limit, memory, the lock or torture says so.
   void *allocate_raw(loam_thread *thread, size_t size);
+  // A shorter way for more than 256 bytes, where has_cache(); the other one says why it failed.
+  void *allocate_large_raw(size_t size, bool zeroed);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
   void free_raw(loam_thread *thread, void *block);
@@ -222,10 +224,13 @@ class Heap {
   bool may_grow(size_t bytes) const { return bytes <= room(); }
   void note_growth();
   void *allocate_large(size_t size, Kind kind, bool zeroed);
-  void *allocate_large_raw(size_t size, bool zeroed);
-  size_t raw_bytes(const void *block) const {
-    return range_.contains(block) ? block_bytes(block) : large_.raw_bytes(block);
+  size_t raw_bytes(const void *block, const char *function) const {
+    if (range_.contains(block)) return block_bytes(block);
+    const size_t bytes = large_.raw_bytes(block);
+    if (LOAM_RARELY(bytes == 0)) refuse_unknown(block, function);
+    return bytes;
   }
+  [[noreturn]] void refuse_unknown(const void *block, const char *function) const;
   void guard_new(void *block, size_t bytes, size_t size, const char *function);
   const void *touched_block(size_t slab) const;
   void check_released(size_t slab) const;
@@ -293,6 +298,15 @@ inline void Heap::note_growth() {
   const size_t counted = counted_bytes();
   LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
   if (counted > peak_bytes_) peak_bytes_ = counted;
+}
+
+inline void *Heap::allocate_large_raw(size_t size, bool zeroed) {
+  const size_t before = large_.bytes();
+  void *block = large_.allocate_raw(size, zeroed, room());
+  if (LOAM_RARELY(block == nullptr)) return nullptr;
+  gross_bytes += large_.bytes() - before;
+  note_growth();
+  return block;
 }
 
 }  // namespace loam::alloc

@@ -4,11 +4,33 @@
 
 namespace loam::alloc {
 
+size_t large_cost(const base::SystemHeap &source, size_t size) {
+  if (size > PTRDIFF_MAX) return SIZE_MAX;
+  // A tool that watches finds a write past the end only where blocks are as long as was asked.
+  if (source.is_watched()) return size;
+  if (size >= StartMap::kLongBytes || size <= LOAM_MAX_BLOCK) return source.good_size(size);
+  return large_class_bytes(large_class_of(size));
+}
+
+// Long blocks, of which the source may take far more addresses than were asked for; and those that
+// a tool watches.
+LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, size_t most_bytes) {
+  const size_t cost = large_cost(system_, size);
+  if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
+  void *block = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
+  if (block == nullptr) return nullptr;
+  if (asks_source_) return enter(block, kAskCode, system_.usable_size(block));
+  block = enter(block, kLongCode, cost);
+  if (block != nullptr) raw_.long_bytes(block) = cost;
+  return block;
+}
+
 void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle) {
   for (Large &list : lists_) list.next = list.previous = &list;
   report_ = report;
   guarded_ = debug && !system_.is_watched();
-  keeps_idle_ = keeps_idle && !system_.is_watched();
+  asks_source_ = system_.is_watched();
+  keeps_idle_ = keeps_idle && !asks_source_;
 }
 
 void LargeRegistry::close() {
@@ -26,6 +48,16 @@ void LargeRegistry::close() {
   quarantine_ = nullptr;
 }
 
+bool LargeRegistry::grow_long(void *block, size_t size, size_t most_bytes) {
+  if (raw_.find(block) != kLongCode) return false;
+  const size_t cost = large_cost(system_, size);
+  size_t &bytes = raw_.long_bytes(block);
+  if (cost < bytes || cost > most_bytes || cost > system_.usable_size(block)) return false;
+  bytes_ += cost - bytes;
+  bytes = cost;
+  return true;
+}
+
 void LargeRegistry::release_idle() {
   for (Idle *&first : idle_) {
     while (first != nullptr) {
@@ -37,12 +69,15 @@ void LargeRegistry::release_idle() {
   idle_bytes_ = 0;
 }
 
-bool LargeRegistry::idle_is_sound() const {
-  size_t bytes = 0;
-  for (const Idle *idle : idle_) {
-    for (; idle != nullptr; idle = idle->next) bytes += idle->bytes;
+LargeRegistry::Sum LargeRegistry::sum_of_idle() const {
+  Sum sum = {};
+  for (unsigned id = 0; id < kIdleClasses; ++id) {
+    for (const Idle *at = idle_[id]; at != nullptr; at = at->next) {
+      ++sum.blocks;
+      sum.bytes += large_class_bytes(id);
+    }
   }
-  return bytes == idle_bytes_;
+  return sum;
 }
 
 void LargeRegistry::trim() {
@@ -100,7 +135,7 @@ void LargeRegistry::move_all(List from, List to) {
 }
 
 Kind LargeRegistry::kind_of(const void *block) const {
-  if (raw_.contains(block)) return Kind::kRaw;
+  if (raw_.find(block) != 0) return Kind::kRaw;
   for (const Large &list : lists_) {
     for (const Large *large = list.next; large != &list; large = large->next) {
       if (large + 1 == block) return large->kind;

@@ -1,12 +1,12 @@
 // Large blocks: what does not fit a size class. Each comes from the system heap and stands in a
 // registry, so that it is counted and freed with the runtime.
 //
-//   object   | Large (64 bytes) | block ... |   on a list; the prefix has what tables have for small
-//                                               blocks, so that the collector walks it like them
-//   plain memory                | block ... |   in a map of addresses, its size is the source's word
+//   object   | Large (64 bytes) | block ... |  on a list; the prefix has what tables have for small
+//                                              blocks, so that the collector walks it like them
+//   plain memory                | block ... |  in a map of addresses, with its size class
 //
-// registry.bytes() == the sum of Large::bytes over the lists and of what the source says of
-//        plain blocks, and count() the number of blocks.
+// registry.bytes() == the sum of Large::bytes over the lists and of raw_bytes over the map,
+//        and count() the number of blocks.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -24,6 +24,22 @@
 namespace loam::alloc {
 
 class LargeRegistry;
+
+// Blocks of up to 128 KiB have a class, of which there are four for each doubling: those of
+// mimalloc, so that nothing of its blocks is left over.
+constexpr unsigned kLargeClasses = 36;
+constexpr unsigned kLeastLargeShift = 8;
+static_assert(LOAM_MAX_BLOCK == 1 << kLeastLargeShift);
+constexpr size_t large_class_bytes(unsigned id) {
+  return size_t{5 + id % 4} << (kLeastLargeShift - 2 + id / 4);
+}
+inline unsigned large_class_of(size_t size) {  // of more than 256 bytes
+  const size_t last = size - 1;
+  const auto shift = static_cast<unsigned>(63 - __builtin_clzll(last));
+  return (shift - kLeastLargeShift) * 4 + static_cast<unsigned>(last >> (shift - 2) & 3);
+}
+// What a large block of so many bytes costs; SIZE_MAX when there is no such block.
+size_t large_cost(const base::SystemHeap &source, size_t size);
 
 struct alignas(16) Large {
   Large *next, *previous;  // the registry's list
@@ -61,26 +77,29 @@ class LargeRegistry {
   void open(const base::Report *report, bool debug, bool keeps_idle);
   void close();  // frees every block
 
-  // What a block of `size` bytes costs, or a close lower bound of it; SIZE_MAX when there is no such
-  // block. That of an object is to include its prefix.
-  size_t cost(size_t size);
-  // nullptr when memory ran out. Containers are born young.
-  Large *allocate(size_t cost, Kind kind, bool zeroed);
+  // nullptr when memory ran out, or when the block would cost more than most_bytes. Containers are
+  // born young.
+  Large *allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes);
   void free(Large *large);
-  // Plain memory; nullptr when it ran out, or when the block would cost more than most_bytes.
-  void *allocate_raw(size_t cost, bool zeroed, size_t most_bytes);
+  // Plain memory.
+  void *allocate_raw(size_t size, bool zeroed, size_t most_bytes);
   bool free_raw(void *block);  // false: it is no such block
-  size_t raw_bytes(const void *block) const {
-    const size_t bytes = system_.usable_size(block);
-    return LOAM_EXPECT(bytes <= StartMap::kShortBytes) ? bytes : raw_.long_bytes(block);
+  // True when the source gave the block so many addresses that it could stay where it is.
+  bool grow_long(void *block, size_t size, size_t most_bytes);
+  size_t raw_bytes(const void *block) const {  // 0: it is no such block
+    const unsigned code = raw_.find(block);
+    return LOAM_EXPECT(code != 0) ? bytes_of(block, code) : 0;
   }
-  template <typename Visit>
+  template <typename Visit>  // visit(void *)
   void each_raw(Visit &&visit) const {
     raw_.each(visit);
   }
   void release_idle();
   size_t idle_bytes() const { return idle_bytes_; }
-  bool idle_is_sound() const;  // idle_bytes() is the sum over the blocks
+  struct Sum {
+    size_t blocks, bytes;
+  };
+  Sum sum_of_idle() const;  // by walking
   void trim();
 
   void move(Large *large, List list);
@@ -107,7 +126,14 @@ class LargeRegistry {
   static void unlink(Large *large);
   void free_guarded(const Freed &freed);
   void release_oldest();
-  void keep_idle(void *block, size_t bytes);
+  // The block of a code in raw_.
+  size_t bytes_of(const void *block, unsigned code) const;
+  void *enter(void *block, unsigned code, size_t bytes);
+  void *allocate_uncommon(size_t size, bool zeroed, size_t most_bytes);
+
+  // In raw_: a class and 1; a long block; what only the source knows.
+  static constexpr unsigned kFirstCode = 1;
+  static constexpr unsigned kLongCode = kFirstCode + kLargeClasses, kAskCode = kLongCode + 1;
 
   base::SystemHeap system_;
   // The two sums stand apart: a compiler that adds to both at once makes the next load of either
@@ -116,25 +142,16 @@ class LargeRegistry {
   Large lists_[kLists];  // sentinels of circular lists
   StartMap raw_;
   size_t count_ = 0;
-  // What the source makes of sizes below 8 KiB, in units of 16 bytes; 0: not asked yet.
-  static constexpr size_t kGoodSizes = 512;
-  uint16_t good_sizes_[kGoodSizes] = {};
-  // A freed block, and the classes that it may be of: four for each doubling, as the source has.
+  // A freed block, and how many bytes of such wait at most, in blocks of the first classes.
   struct Idle {
     Idle *next;
-    size_t bytes;
   };
-  static constexpr unsigned kLeastIdleShift = 8, kMostIdleShift = 14;
-  static constexpr size_t kMostIdle = size_t{1} << kMostIdleShift;
-  static constexpr size_t kMostIdleBytes = size_t{128} << 10;
-  static unsigned idle_class(size_t bytes) {  // of more than 256 bytes, and kMostIdle at most
-    const size_t last = bytes - 1;
-    const auto shift = static_cast<unsigned>(63 - __builtin_clzll(last));
-    return (shift - kLeastIdleShift) * 4 + static_cast<unsigned>(last >> (shift - 2) & 3);
-  }
-  Idle *idle_[(kMostIdleShift - kLeastIdleShift) * 4] = {};
+  static constexpr size_t kMostIdleBytes = size_t{64} << 10;
+  static constexpr unsigned kIdleClasses = 24;  // up to 16 KiB
+  Idle *idle_[kIdleClasses] = {};
   size_t idle_bytes_ = 0;
   bool keeps_idle_ = false;
+  bool asks_source_ = false;  // a tool watches it
   // Debug mode: the last freed blocks, poisoned; so many and of so many bytes at most.
   static constexpr size_t kQuarantineBytes = size_t{4} << 20;
   static constexpr size_t kQuarantineBlocks = 4096;
@@ -146,20 +163,6 @@ class LargeRegistry {
 };
 
 // Inline are the calls on the way of each large block: it may cost little more than mimalloc does.
-
-inline size_t LargeRegistry::cost(size_t size) {
-  constexpr size_t kUnit = 16;
-  constexpr size_t kListed = (kGoodSizes - 1) * kUnit;
-  // A tool that watches finds a write past the end only where blocks are as long as was asked.
-  if (LOAM_EXPECT(size <= kListed && !system_.is_watched())) {
-    const size_t units = (size + kUnit - 1) / kUnit;
-    if (LOAM_RARELY(good_sizes_[units] == 0)) {
-      good_sizes_[units] = static_cast<uint16_t>(system_.good_size(units * kUnit));
-    }
-    return good_sizes_[units];
-  }
-  return size > PTRDIFF_MAX ? SIZE_MAX : system_.good_size(size);
-}
 
 inline void LargeRegistry::link(Large *large, Large *head) {
   Large *const next = head->next;
@@ -176,8 +179,9 @@ inline void LargeRegistry::unlink(Large *large) {
   previous->next = next;
 }
 
-inline Large *LargeRegistry::allocate(size_t cost, Kind kind, bool zeroed) {
-  if (cost > PTRDIFF_MAX) return nullptr;
+inline Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes) {
+  const size_t cost = size < PTRDIFF_MAX ? large_cost(system_, size + sizeof(Large)) : SIZE_MAX;
+  if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
   void *memory = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
   if (memory == nullptr) return nullptr;
   Large *large = static_cast<Large *>(memory);
@@ -202,25 +206,33 @@ inline void LargeRegistry::free(Large *large) {
   system_.free(large);
 }
 
-inline void *LargeRegistry::allocate_raw(size_t cost, bool zeroed, size_t most_bytes) {
-  if (cost > PTRDIFF_MAX) return nullptr;
-  if (cost <= kMostIdle) {
-    Idle *&first = idle_[idle_class(cost)];
-    Idle *const idle = first;
-    if (idle != nullptr && idle->bytes >= cost && raw_.insert(idle, 0)) {
-      first = idle->next;
-      idle_bytes_ -= idle->bytes;
-      bytes_ += idle->bytes;
-      ++count_;
-      return zeroed ? std::memset(idle, 0, idle->bytes) : idle;
-    }
+inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {
+  if (LOAM_EXPECT(code < kLongCode)) return large_class_bytes(code - kFirstCode);
+  return code == kLongCode ? raw_.long_bytes(block) : system_.usable_size(block);
+}
+
+inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_bytes) {
+  if (LOAM_RARELY(size >= StartMap::kLongBytes || asks_source_)) {
+    return allocate_uncommon(size, zeroed, most_bytes);
   }
-  void *block = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
-  if (block == nullptr) return nullptr;
-  size_t bytes = system_.usable_size(block);
-  const bool is_long = bytes > StartMap::kShortBytes;
-  if (LOAM_RARELY(is_long)) bytes = cost;
-  if (LOAM_RARELY(bytes > most_bytes || !raw_.insert(block, is_long ? cost : 0))) {
+  const unsigned id = large_class_of(size);
+  const size_t bytes = large_class_bytes(id);
+  if (LOAM_RARELY(bytes > most_bytes)) return nullptr;
+  void *block;
+  if (id < kIdleClasses && idle_[id] != nullptr) {
+    block = idle_[id];
+    idle_[id] = idle_[id]->next;
+    idle_bytes_ -= bytes;
+    if (zeroed) std::memset(block, 0, bytes);
+  } else {
+    block = zeroed ? system_.allocate_zeroed(bytes) : system_.allocate(bytes);
+    if (LOAM_RARELY(block == nullptr)) return nullptr;
+  }
+  return enter(block, id + kFirstCode, bytes);
+}
+
+inline void *LargeRegistry::enter(void *block, unsigned code, size_t bytes) {
+  if (LOAM_RARELY(!raw_.insert(block, code))) {
     system_.free(block);
     return nullptr;
   }
@@ -230,27 +242,23 @@ inline void *LargeRegistry::allocate_raw(size_t cost, bool zeroed, size_t most_b
 }
 
 inline bool LargeRegistry::free_raw(void *block) {
-  if (LOAM_RARELY(!raw_.erase(block))) return false;
-  const size_t bytes = raw_bytes(block);  // that of a long one is still known
+  const unsigned code = raw_.erase(block);
+  if (LOAM_RARELY(code == 0)) return false;
+  const size_t bytes = bytes_of(block, code);
   bytes_ -= bytes;
   --count_;
-  if (LOAM_EXPECT(keeps_idle_ && bytes <= kMostIdle)) {
-    keep_idle(block, bytes);
+  if (LOAM_EXPECT(code < kFirstCode + kIdleClasses && keeps_idle_)) {
+    if (LOAM_RARELY(idle_bytes_ + bytes > kMostIdleBytes)) release_idle();
+    Idle *const idle = static_cast<Idle *>(block);
+    idle->next = idle_[code - kFirstCode];
+    idle_[code - kFirstCode] = idle;
+    idle_bytes_ += bytes;
   } else if (LOAM_RARELY(guarded_)) {
     free_guarded({block, block, bytes});
   } else {
     system_.free(block);
   }
   return true;
-}
-
-inline void LargeRegistry::keep_idle(void *block, size_t bytes) {
-  if (LOAM_RARELY(idle_bytes_ + bytes > kMostIdleBytes)) release_idle();
-  Idle *&first = idle_[idle_class(bytes)];
-  Idle *const idle = static_cast<Idle *>(block);
-  *idle = Idle{first, bytes};
-  first = idle;
-  idle_bytes_ += bytes;
 }
 
 }  // namespace loam::alloc

@@ -8,8 +8,9 @@ namespace loam::alloc {
 
 namespace {
 
-bool all_zero(const uint8_t *bytes, size_t count) {
-  return bytes[0] == 0 && std::memcmp(bytes, bytes + 1, count - 1) == 0;
+bool all_zero(const void *memory, size_t bytes) {
+  const char *first = static_cast<const char *>(memory);
+  return *first == 0 && std::memcmp(first, first + 1, bytes - 1) == 0;
 }
 
 }  // namespace
@@ -25,11 +26,11 @@ bool StartMap::rebuild(size_t capacity) {
   for (size_t at = 0; at < old_capacity; ++at) {
     const Region &region = old[at];
     if (region.table == nullptr) continue;
-    if (all_zero(region.table->starts, kGranules)) {
+    if (all_zero(region.table->entries, sizeof region.table->entries)) {
       os_release(region.table, sizeof(Table));
       continue;
     }
-    *find(region.number) = region;
+    region_of(region.number) = region;
     ++count_;
   }
   if (old != &none_) system_.free(old);
@@ -46,7 +47,7 @@ LOAM_NOINLINE StartMap::Table *StartMap::add_region(uintptr_t number) {
     return nullptr;
   }
   Table *const table = static_cast<Table *>(memory);
-  *find(number) = Region{number, table};
+  region_of(number) = Region{number, table};
   ++count_;
   return table;
 }

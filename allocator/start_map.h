@@ -1,15 +1,15 @@
-// Where blocks of more than 256 bytes start, outside of the blocks: none carries a prefix, so a
-// block of a power of two fits its size class, and a block is freed without touching another one.
+// Where blocks of more than 256 bytes start, and a code for the size of each: beside the blocks, so
+// that one of a power of two fits its size class, and is freed without a look at any other.
 //
 //   address:  | region | granule of 256 bytes | unit of 16 | 0 |
 //                 |              |                  |
-//           hash table  -->  byte of its table  ==  1 + unit; 0: nothing starts in the granule
+//           hash table  -->  entry of a table  ==  code << 4 | unit; 0: no block starts there
 //
-// Since blocks are longer than a granule, no two start in the same one. A table is a byte for
-// 256 of the addresses where blocks lie, and only those of its pages are resident that were written.
+// Since blocks are longer than a granule, no two start in the same one. A table takes 2
+// bytes for 256 of the addresses where blocks lie, and only its pages that were written are
+// resident.
 //
-// Of long blocks, of which a region has few, it knows the size too: a source may take far more
-// addresses for one than were asked for, and more than ever are resident.
+// Of long blocks, of which a region has few, it knows the size itself.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -24,19 +24,19 @@ namespace loam::alloc {
 
 class StartMap {
  public:
+  static constexpr size_t kLongBytes = size_t{1} << 17;  // a long block has at least so many
+
   StartMap() = default;
   StartMap(const StartMap &) = delete;
   StartMap &operator=(const StartMap &) = delete;
 
-  // A block is long when the source says that it has more than this.
-  static constexpr size_t kShortBytes = size_t{1} << 17;
-
-  // Of a block that is not in the map, longer than a granule and aligned to a unit; long_bytes is 0
-  // when it is not long. False: there is no memory for a table.
-  bool insert(const void *block, size_t long_bytes);
-  bool erase(const void *block);  // false: it is not in the map
-  bool contains(const void *block) const;
-  size_t long_bytes(const void *block) const;  // of a long block in the map
+  // Of a block that is not in the map, longer than a granule and aligned to a unit; a code is not
+  // 0, and less than 4096. False: there is no memory for a table.
+  bool insert(const void *block, unsigned code);
+  unsigned find(const void *block) const;  // the code; 0: the block is not in the map
+  unsigned erase(const void *block);       // the same; it is in the map no more
+  // The size of a long block in the map, which is kept when it leaves.
+  size_t &long_bytes(const void *block) const;
   // visit(void *) for each block of the map, which must not change meanwhile.
   template <typename Visit>
   void each(Visit &&visit) const;
@@ -46,32 +46,34 @@ class StartMap {
 
  private:
   static constexpr unsigned kUnitShift = 4, kGranuleShift = 8, kRegionShift = 25;
-  static constexpr size_t kGranules = size_t{1} << (kRegionShift - kGranuleShift);
-  static constexpr size_t kLongBlocks = (size_t{1} << kRegionShift) / kShortBytes;
+  static constexpr unsigned kCodeShift = kGranuleShift - kUnitShift;
+  static constexpr size_t kRegionBytes = size_t{1} << kRegionShift;
 
   struct Table {
-    uint8_t starts[kGranules];
-    size_t long_bytes[kLongBlocks];  // of the long block that starts in so many bytes of the region
+    uint16_t entries[kRegionBytes >> kGranuleShift];
+    size_t long_bytes[kRegionBytes / kLongBytes];  // of the block that starts in so many bytes
   };
   struct Region {
     uintptr_t number;
     Table *table;  // null: the entry is free
   };
 
-  static size_t granule_of(uintptr_t address) {
-    return (address >> kGranuleShift) & (kGranules - 1);
-  }
-  static size_t long_block_of(uintptr_t address) { return address / kShortBytes % kLongBlocks; }
-  static uint8_t unit_of(uintptr_t address) {
-    constexpr uintptr_t kUnits = uintptr_t{1} << (kGranuleShift - kUnitShift);
-    return static_cast<uint8_t>(1 + ((address >> kUnitShift) & (kUnits - 1)));
-  }
+  static uintptr_t address_of(const void *block) { return reinterpret_cast<uintptr_t>(block); }
   // The entry of a region, or the free one where it would be put.
-  Region *find(uintptr_t number) const {
+  Region &region_of(uintptr_t number) const {
     size_t at = number & mask_;
     while (regions_[at].table != nullptr && regions_[at].number != number) at = (at + 1) & mask_;
-    return &regions_[at];
+    return regions_[at];
   }
+  // null: no block of its region is in the map.
+  uint16_t *entry_of(uintptr_t address) const {
+    Table *table = region_of(address >> kRegionShift).table;
+    return table != nullptr ? &table->entries[address % kRegionBytes >> kGranuleShift] : nullptr;
+  }
+  static unsigned unit_of(uintptr_t address) {
+    return static_cast<unsigned>(address >> kUnitShift) & ((1u << kCodeShift) - 1);
+  }
+  static unsigned code_at(const uint16_t *entry, uintptr_t address);
   Table *add_region(uintptr_t number);
   // Puts the regions into a table of this capacity, and gives up those without a block. False:
   // there is no memory, and nothing has changed.
@@ -86,36 +88,40 @@ class StartMap {
   size_t count_ = 0;
 };
 
-inline bool StartMap::insert(const void *block, size_t long_bytes) {
-  const auto address = reinterpret_cast<uintptr_t>(block);
-  Table *table = find(address >> kRegionShift)->table;
-  if (LOAM_RARELY(table == nullptr)) {
-    table = add_region(address >> kRegionShift);
-    if (table == nullptr) return false;
+inline bool StartMap::insert(const void *block, unsigned code) {
+  const uintptr_t address = address_of(block);
+  uint16_t *entry = entry_of(address);
+  if (LOAM_RARELY(entry == nullptr)) {
+    if (add_region(address >> kRegionShift) == nullptr) return false;
+    entry = entry_of(address);
   }
-  LOAM_ASSERT(table->starts[granule_of(address)] == 0);
-  table->starts[granule_of(address)] = unit_of(address);
-  if (LOAM_RARELY(long_bytes != 0)) table->long_bytes[long_block_of(address)] = long_bytes;
+  LOAM_ASSERT(*entry == 0);
+  *entry = static_cast<uint16_t>(code << kCodeShift | unit_of(address));
   return true;
 }
 
-inline bool StartMap::contains(const void *block) const {
-  const auto address = reinterpret_cast<uintptr_t>(block);
-  const Table *table = find(address >> kRegionShift)->table;
-  const bool aligned = (address & ((uintptr_t{1} << kUnitShift) - 1)) == 0;
-  return table != nullptr && aligned && table->starts[granule_of(address)] == unit_of(address);
+inline unsigned StartMap::code_at(const uint16_t *entry, uintptr_t address) {
+  if (LOAM_RARELY(entry == nullptr || address % (1u << kUnitShift) != 0)) return 0;
+  const unsigned code = *entry >> kCodeShift;
+  return LOAM_EXPECT((code << kCodeShift | unit_of(address)) == *entry) ? code : 0;
 }
 
-inline size_t StartMap::long_bytes(const void *block) const {
-  const auto address = reinterpret_cast<uintptr_t>(block);
-  return find(address >> kRegionShift)->table->long_bytes[long_block_of(address)];
+inline unsigned StartMap::find(const void *block) const {
+  const uintptr_t address = address_of(block);
+  return code_at(entry_of(address), address);
 }
 
-inline bool StartMap::erase(const void *block) {
-  if (LOAM_RARELY(!contains(block))) return false;
-  const auto address = reinterpret_cast<uintptr_t>(block);
-  find(address >> kRegionShift)->table->starts[granule_of(address)] = 0;
-  return true;
+inline unsigned StartMap::erase(const void *block) {
+  const uintptr_t address = address_of(block);
+  uint16_t *entry = entry_of(address);
+  const unsigned code = code_at(entry, address);
+  if (LOAM_EXPECT(code != 0)) *entry = 0;
+  return code;
+}
+
+inline size_t &StartMap::long_bytes(const void *block) const {
+  const uintptr_t address = address_of(block);
+  return region_of(address >> kRegionShift).table->long_bytes[address % kRegionBytes / kLongBytes];
 }
 
 template <typename Visit>
@@ -123,12 +129,11 @@ void StartMap::each(Visit &&visit) const {
   for (size_t at = 0; at <= mask_; ++at) {
     const Region &region = regions_[at];
     if (region.table == nullptr) continue;
-    for (size_t granule = 0; granule < kGranules; ++granule) {
-      const uint8_t start = region.table->starts[granule];
-      if (start == 0) continue;
-      const uintptr_t address = (region.number << kRegionShift) | (granule << kGranuleShift) |
-                                (uintptr_t{start} - 1) << kUnitShift;
-      visit(reinterpret_cast<void *>(address));
+    uintptr_t granule = region.number << kRegionShift;
+    for (const unsigned entry : region.table->entries) {
+      const unsigned unit = entry & ((1u << kCodeShift) - 1);
+      if (entry != 0) visit(reinterpret_cast<void *>(granule + (unit << kUnitShift)));
+      granule += size_t{1} << kGranuleShift;
     }
   }
 }

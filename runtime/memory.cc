@@ -24,13 +24,22 @@ void *allocate_asking(loam_runtime &runtime, size_t bytes, Allocate &&allocate) 
   return block;
 }
 
+LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
+  loam_runtime &runtime = rt::runtime_of(thread);
+  return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
+}
+
 }  // namespace
 
 extern "C" {
 
 void *loam_malloc_slow(loam_thread *thread, size_t size) {
-  loam_runtime &runtime = rt::runtime_of(thread);
-  return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
+  alloc::Heap &heap = rt::runtime_of(thread).heap;
+  if (size > LOAM_MAX_BLOCK && heap.has_cache()) {
+    void *block = heap.allocate_large_raw(size, false);
+    if (LOAM_EXPECT(block != nullptr)) return block;
+  }
+  return allocate_by_every_means(thread, size);
 }
 
 void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
@@ -71,7 +80,7 @@ size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {
 
 size_t loam_good_size(size_t size) {
   if (size <= LOAM_MAX_BLOCK) return alloc::round_to_class(size);
-  return size <= PTRDIFF_MAX ? base::SystemHeap().good_size(size) : size;
+  return size <= PTRDIFF_MAX ? alloc::large_cost(base::SystemHeap(), size) : size;
 }
 
 void loam_external_add(loam_thread *thread, ptrdiff_t bytes) {

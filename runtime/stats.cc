@@ -123,6 +123,9 @@ void add_small_blocks(const loam_runtime &runtime, loam_stats *stats) {
   }
   const size_t held = runtime.heap.slabs_in_use() * alloc::kSlabBytes;
   stats->pinned_bytes = held - stats->small_bytes - stats->cached_bytes;
+  const alloc::LargeRegistry::Sum idle = runtime.heap.large().sum_of_idle();
+  stats->cached_blocks += idle.blocks;
+  stats->cached_bytes += idle.bytes;
 }
 
 void add_collections(const loam_runtime &runtime, loam_stats *stats) {

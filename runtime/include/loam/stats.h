@@ -65,17 +65,18 @@ typedef struct loam_stats {
   /* Memory. */
   /* loam_mem_alloc: blocks handed to the host, large blocks, external memory */
   size_t bytes_in_use;
-  /* what heap_limit bounds: slabs in use, metadata, large blocks, external memory */
+  /* what heap_limit bounds: slabs in use, metadata, large blocks (those that wait too), external
+   * memory */
   size_t counted_bytes;
   size_t peak_bytes;     /* highest counted_bytes so far */
   size_t heap_limit;     /* 0: none */
   size_t small_bytes;    /* blocks of 256 bytes or less in use, whole blocks */
   size_t small_blocks;   /* how many */
-  size_t large_bytes;    /* usable bytes of large blocks, prefixes included */
+  size_t large_bytes;    /* usable bytes of large blocks; of objects, prefixes too */
   size_t large_blocks;   /* how many */
   size_t external_bytes; /* reported by loam_external_add */
   size_t metadata_bytes; /* side tables of segments in use */
-  size_t cached_blocks;  /* free blocks waiting on thread lists */
+  size_t cached_blocks;  /* free blocks that wait for the next of their size */
   size_t cached_bytes;   /* what they hold: at most 256 KiB */
   /* unused bytes of slabs in use, thread lists aside: what blocks in use keep from loam_trim */
   size_t pinned_bytes;

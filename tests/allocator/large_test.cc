@@ -1,0 +1,191 @@
+// Blocks of more than 256 bytes: the map of where they start against a std::map, their size
+// classes, and those that wait for the next of their size.
+#include "allocator/large.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "allocator/start_map.h"
+#include "support/host.h"
+
+namespace loam::test {
+namespace {
+
+using alloc::StartMap;
+
+const void *at(uintptr_t address) { return reinterpret_cast<const void *>(address); }
+
+constexpr unsigned kSeed = 20261;
+
+// Addresses of blocks that lie side by side in a few regions far apart, each longer than 256 bytes.
+std::vector<uintptr_t> starts_of_blocks(std::mt19937 &random) {
+  std::vector<uintptr_t> starts;
+  for (uintptr_t first : {uintptr_t{1} << 33, (uintptr_t{1} << 33) + (uintptr_t{7} << 25),
+                          uintptr_t{5} << 40, uintptr_t{16}}) {
+    for (uintptr_t address = first; address < first + (uintptr_t{3} << 20);) {
+      starts.push_back(address);
+      address += 272 + random() % 40 * 16;
+    }
+  }
+  return starts;
+}
+
+TEST_CASE("the map of starts agrees with a std::map") {
+  INFO("seed: ", kSeed);
+  std::mt19937 random(kSeed);
+  const std::vector<uintptr_t> starts = starts_of_blocks(random);
+  StartMap map;
+  std::map<uintptr_t, unsigned> oracle;
+  for (int step = 0; step < 200000; ++step) {
+    const uintptr_t start = starts[random() % starts.size()];
+    const unsigned expected = oracle.count(start) != 0 ? oracle[start] : 0;
+    REQUIRE(map.find(at(start)) == expected);
+    REQUIRE(map.find(at(start + 16)) == 0);
+    REQUIRE(map.find(at(start + 1)) == 0);
+    if (expected != 0) {
+      REQUIRE(map.erase(at(start)) == expected);
+      oracle.erase(start);
+    } else {
+      REQUIRE(map.erase(at(start)) == 0);
+      oracle[start] = static_cast<unsigned>(1 + random() % 4095);
+      REQUIRE(map.insert(at(start), oracle[start]));
+    }
+    if (step % 20000 == 0) map.trim();
+  }
+  std::map<uintptr_t, unsigned> seen;
+  map.each([&](void *block) { seen[reinterpret_cast<uintptr_t>(block)] = map.find(block); });
+  CHECK(seen == oracle);
+  map.close();
+  CHECK(map.find(at(starts[0])) == 0);
+}
+
+TEST_CASE("the map of starts holds blocks of many regions, and forgets regions without any") {
+  constexpr uintptr_t kRegions = 1000, kRegionBytes = uintptr_t{1} << 25;
+  StartMap map;
+  for (uintptr_t i = 1; i <= kRegions; ++i) {
+    REQUIRE(map.insert(at(i * i * kRegionBytes), static_cast<unsigned>(i)));
+    map.long_bytes(at(i * i * kRegionBytes)) = i;
+  }
+  for (uintptr_t i = 2; i <= kRegions; i += 2) CHECK(map.erase(at(i * i * kRegionBytes)) == i);
+  map.trim();
+  for (uintptr_t i = 1; i <= kRegions; ++i) {
+    CHECK(map.find(at(i * i * kRegionBytes)) == (i % 2 != 0 ? i : 0));
+    if (i % 2 != 0) CHECK(map.long_bytes(at(i * i * kRegionBytes)) == i);
+  }
+  map.close();
+}
+
+TEST_CASE("the class of a large block is the least that holds it") {
+  CHECK(alloc::large_class_bytes(0) == 320);
+  CHECK(alloc::large_class_bytes(alloc::kLargeClasses - 1) == StartMap::kLongBytes);
+  for (size_t size = LOAM_MAX_BLOCK + 1; size < StartMap::kLongBytes; ++size) {
+    const unsigned id = alloc::large_class_of(size);
+    REQUIRE(id < alloc::kLargeClasses);
+    REQUIRE(alloc::large_class_bytes(id) >= size);
+    REQUIRE((id == 0 || alloc::large_class_bytes(id - 1) < size));
+  }
+}
+
+TEST_CASE("large blocks keep their content, and the sums are exact, in a random order") {
+  INFO("seed: ", kSeed);
+  Host host;
+  std::mt19937 random(kSeed);
+  struct Block {
+    unsigned char *bytes;
+    size_t size;
+    unsigned char fill;
+
+    bool keeps(size_t length) const {
+      return std::all_of(bytes, bytes + length, [this](unsigned char at) { return at == fill; });
+    }
+  };
+  std::vector<Block> blocks(300);
+  const loam_stats before = host.stats();
+  size_t live = 0, count = 0;
+  const auto forget = [&](Block &block) {
+    live -= loam_usable_size(host.runtime, block.bytes);
+    --count;
+  };
+  for (int step = 0; step < 60000; ++step) {
+    Block &block = blocks[random() % blocks.size()];
+    if (block.bytes != nullptr) REQUIRE(block.keeps(block.size));
+    const size_t size = 257 + (random() % (step % 50 == 0 ? 400000 : 6000));
+    const bool moves = block.bytes != nullptr && random() % 3 == 0;
+    if (block.bytes != nullptr) forget(block);
+    if (moves) {
+      block.bytes = static_cast<unsigned char *>(loam_realloc(host.thread, block.bytes, size));
+      REQUIRE(block.bytes != nullptr);
+      REQUIRE(block.keeps(std::min(size, block.size)));
+    } else if (block.bytes != nullptr) {
+      loam_free(host.thread, block.bytes);
+      block.bytes = nullptr;
+      continue;
+    } else if (random() % 2 == 0) {
+      block.bytes = static_cast<unsigned char *>(loam_calloc(host.thread, 1, size));
+      REQUIRE(block.bytes != nullptr);
+      REQUIRE(
+          std::all_of(block.bytes, block.bytes + size, [](unsigned char at) { return at == 0; }));
+    } else {
+      block.bytes = static_cast<unsigned char *>(loam_malloc(host.thread, size));
+      REQUIRE(block.bytes != nullptr);
+    }
+    block.size = size;
+    block.fill = static_cast<unsigned char>(random());
+    REQUIRE(loam_usable_size(host.runtime, block.bytes) >= size);
+    std::memset(block.bytes, block.fill, size);
+    live += loam_usable_size(host.runtime, block.bytes);
+    ++count;
+    REQUIRE(host.stats().large_bytes - before.large_bytes == live);
+    REQUIRE(host.stats().large_blocks - before.large_blocks == count);
+  }
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+  loam_trim(host.thread);
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+  for (Block &block : blocks) loam_free(host.thread, block.bytes);
+  CHECK(host.stats().large_bytes == before.large_bytes);
+}
+
+TEST_CASE("large blocks that wait are given up when the limit wants their room") {
+  Host host("heap_limit=1M");
+  std::vector<void *> blocks;
+  const auto fill = [&](size_t size) {
+    while (void *block = loam_malloc(host.thread, size)) blocks.push_back(block);
+    const size_t count = blocks.size();
+    for (void *block : blocks) loam_free(host.thread, block);
+    blocks.clear();
+    return count;
+  };
+  const size_t count = fill(3000);
+  CHECK(count > 100);
+  CHECK(fill(10000) * 12288 + 12288 > count * 3072);
+  CHECK(fill(3000) == count);
+  CHECK(host.stats().large_bytes == 0);
+}
+
+TEST_CASE("what waits is counted as held, not as in use, until it is trimmed") {
+  Host host;
+  const loam_stats before = host.stats();
+  loam_free(host.thread, loam_malloc(host.thread, 10000));
+  CHECK(host.stats().bytes_in_use == before.bytes_in_use);
+  loam_trim(host.thread);
+  CHECK(host.stats().counted_bytes <= before.counted_bytes);
+}
+
+TEST_CASE("freeing or growing a large block twice is refused, debug mode or not") {
+  for (const char *options : {"", "debug"}) {
+    Host host(options);
+    void *block = loam_malloc(host.thread, 5000), *other = loam_malloc(host.thread, 5000);
+    loam_free(host.thread, block);
+    loam_free(host.thread, other);
+    CHECK(contains(fatal_message([&] { loam_free(host.thread, block); }), "loam_free"));
+    CHECK(contains(fatal_message([&] { loam_realloc(host.thread, other, 9000); }), "loam_realloc"));
+  }
+}
+
+}  // namespace
+}  // namespace loam::test
