@@ -4,6 +4,7 @@
 #include "allocator/base/check.h"
 #include "allocator/guard.h"
 #include "allocator/heap.h"
+#include "allocator/in_place.h"
 
 namespace loam::alloc {
 
@@ -365,7 +366,6 @@ size_t Heap::usable_size(const void *block) const {
 // will ask again.
 void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   Large *const old = Large::of(block);
-  if (size <= old->size() && size >= old->size() / 2) return block;
   Large *moved = nullptr;
   if (size > old->size() && !locked_ && !torture_.fails()) {
     const size_t roomy = large_.cost(size + size / 8);
@@ -387,14 +387,35 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   return moved->block();
 }
 
+// From one list to another, as loam_malloc and loam_free would do it; nullptr when a list does not
+// serve.
+inline void *Heap::move_small(loam_thread *thread, void *block, size_t size) {
+  const uint16_t pool = range_.pools[range_.slab_index(block)];
+  const size_t steps = round_to_class(size) / LOAM_CLASS_STEP;
+  const size_t old_steps = pool >> LOAM_POOL_STEPS_SHIFT;
+  void *&head = thread->heads[LOAM_HEADS_RAW + steps];
+  loam_block *const moved = static_cast<loam_block *>(head);
+  if (moved == nullptr || thread->free_budget < static_cast<int32_t>(old_steps)) return nullptr;
+  head = moved->next;
+  thread->free_budget += static_cast<int32_t>(steps);
+  std::memcpy(moved, block, (steps < old_steps ? steps : old_steps) * LOAM_CLASS_STEP);
+  push_block(thread, pool, static_cast<loam_block *>(block));
+  return moved;
+}
+
 void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (block == nullptr) return allocate_raw(thread, size);
   if (debug_) check_raw(block, "loam_realloc");
-  const size_t usable = usable_size(block);
   const bool large = !range_.contains(block);
-  const bool stays = !debug_ && !torture_.plan.move_realloc;
-  if (stays && !large && size <= LOAM_MAX_BLOCK && round_to_class(size) == usable) return block;
-  if (stays && large && size > LOAM_MAX_BLOCK) return reallocate_large(thread, block, size);
+  if (!debug_ && !torture_.plan.move_realloc) {
+    if (stays_in_place(range_, block, size)) return block;
+    if (large && size > LOAM_MAX_BLOCK) return reallocate_large(thread, block, size);
+    if (!large && size <= LOAM_MAX_BLOCK && !watched_) {
+      void *moved = move_small(thread, block, size);
+      if (LOAM_EXPECT(moved != nullptr)) return moved;
+    }
+  }
+  const size_t usable = usable_size(block);
   void *moved = allocate_raw(thread, size);
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, size < usable ? size : usable);

@@ -1,4 +1,5 @@
 // Plain memory, and the calls that show how much there is.
+#include "allocator/in_place.h"
 #include "runtime/runtime.h"
 
 using namespace loam;
@@ -24,6 +25,12 @@ void *allocate_asking(loam_runtime &runtime, size_t bytes, Allocate &&allocate) 
   return block;
 }
 
+LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void *pointer,
+                               size_t size) {
+  return allocate_asking(runtime, size,
+                         [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
+}
+
 }  // namespace
 
 extern "C" {
@@ -43,8 +50,12 @@ void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
 
 void *loam_realloc(loam_thread *thread, void *pointer, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
-  return allocate_asking(runtime, size,
-                         [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
+  // A buffer that grows by small steps stays nearly always, and this is all that it costs.
+  if (LOAM_EXPECT(!runtime.heap.watched()) &&
+      alloc::stays_in_place(runtime.heap.range(), pointer, size)) {
+    return pointer;
+  }
+  return reallocate(runtime, thread, pointer, size);
 }
 
 void loam_free_slow(loam_thread *thread, void *block) {
