@@ -19,25 +19,32 @@ uint64_t valid_bits(const Slab &slab, size_t word) {
 
 // At most `count` of the lowest bits of `bits`.
 uint64_t lowest_bits(uint64_t bits, size_t count) {
-  if (count >= 64) return bits;
+  if (count >= 64 || bits == 0) return bits;
+  const uint64_t run = ((uint64_t{1} << count) - 1) << __builtin_ctzll(bits);
+  if ((bits & run) == run) return run;  // as in a fresh slab
   uint64_t excess = bits;
   for (; excess != 0 && count > 0; --count) excess &= excess - 1;
   return bits & ~excess;
 }
 
-// Appends the blocks that `bits` names to the list that ends in *tail; returns its new tail. They
-// are taken in runs: a word of a fresh slab is one.
+// Appends the blocks that `bits` names to the list that ends in *tail; returns its new tail.
 loam_block **thread_bits(loam_block **tail, char *base, size_t size, uint64_t bits) {
-  while (bits != 0) {
-    const uint64_t carry = bits + (bits & (~bits + 1));  // the first run, carried over its end
+  const uint64_t past = bits + (bits & (~bits + 1));  // the first run, carried over its end
+  if ((past & bits) == 0) {  // and there is no other: so it is in a fresh slab
     char *at = base + static_cast<size_t>(__builtin_ctzll(bits)) * size;
-    char *const end = base + (carry != 0 ? static_cast<size_t>(__builtin_ctzll(carry)) : 64) * size;
+    char *const end = base + (past != 0 ? static_cast<size_t>(__builtin_ctzll(past)) : 64) * size;
     for (; at != end; at += size) {
       loam_block *block = reinterpret_cast<loam_block *>(at);
       *tail = block;
       tail = &block->next;
     }
-    bits &= carry;
+    return tail;
+  }
+  for (; bits != 0; bits &= bits - 1) {
+    const size_t index = static_cast<size_t>(__builtin_ctzll(bits));
+    loam_block *block = reinterpret_cast<loam_block *>(base + index * size);
+    *tail = block;
+    tail = &block->next;
   }
   return tail;
 }
@@ -64,11 +71,10 @@ size_t Heap::partial_slab(unsigned head) {
   return first != kNoSlab ? size_t{first} : take_slab(head);
 }
 
-// Marks `wanted` free blocks of one word as handed out.
-void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
+// Marks `count` free blocks of one word as handed out.
+inline void Heap::take_bits(size_t index, size_t word, uint64_t wanted, uint32_t count) {
   Slab &slab = range_.slabs[index];
   Pool &pool = pools_[slab.head];
-  const auto count = static_cast<uint32_t>(__builtin_popcountll(wanted));
   LOAM_ASSERT((range_.words(kAllocated, index)[word] & wanted) == 0);
   range_.words(kAllocated, index)[word] |= wanted;
   if (slab.kind == Kind::kContainer) {
@@ -96,12 +102,16 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   loam_block *first = nullptr;
   loam_block **tail = &first;
   size_t wanted = kRefillBytes / size;
-  for (size_t word = 0; word * 64 < slab.block_count && wanted > 0; ++word) {
-    uint64_t bits = ~range_.words(kAllocated, index)[word] & valid_bits(slab, word);
+  const uint64_t *const words = range_.words(kAllocated, index);
+  size_t word = 0;
+  while (words[word] == ~uint64_t{0}) ++word;  // one has a free block
+  for (; word * 64 < slab.block_count && wanted > 0; ++word) {
+    uint64_t bits = ~words[word] & valid_bits(slab, word);
     if (bits == 0) continue;
     bits = lowest_bits(bits, wanted);
-    wanted -= static_cast<size_t>(__builtin_popcountll(bits));
-    take_bits(index, word, bits);
+    const auto count = static_cast<uint32_t>(__builtin_popcountll(bits));
+    wanted -= count;
+    take_bits(index, word, bits, count);
     tail = thread_bits(tail, base + word * 64 * size, size, bits);
   }
   *tail = nullptr;
@@ -131,7 +141,7 @@ void *Heap::take_one(unsigned head) {
     }
     const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
     char *block = range_.slab_address(index) + at * slab.block_size;
-    take_bits(index, word, bits & (~bits + 1));
+    take_bits(index, word, bits & (~bits + 1), 1);
     return block;
   }
   LOAM_CHECK(slab.allocated == slab.block_count);  // it was on the partial list
@@ -213,35 +223,77 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   clear_bits(index * kWordsPerStretch + word, bits, count);
 }
 
+// Follows a list from `block` over at most `most` blocks, each `step` bytes behind the one before;
+// returns how many there were. The address of the next one is guessed and the link only compared
+// with it, so that the processor need not wait for one load before it starts another.
+template <bool kIsRaw>
+size_t follow_row(loam_block *&block, ptrdiff_t step, size_t most) {
+  char *const start = reinterpret_cast<char *>(block);
+  char *const end = start + step * static_cast<ptrdiff_t>(most);
+  char *guess = start;
+  loam_block *next = block;
+  do {
+    asm("" : "+r"(guess));  // or the compiler goes on with the link, since both are equal
+    loam_block *at = reinterpret_cast<loam_block *>(guess);
+    next = at->next;
+    if (!kIsRaw) at->next = nullptr;
+    guess += step;
+  } while (reinterpret_cast<char *>(next) == guess && guess != end);
+  block = next;
+  return static_cast<size_t>((guess - start) / step);
+}
+
 // Takes back the first blocks of a list, and returns the rest. Blocks that died together often lie
-// together: those of one word go back in one step.
+// in a row: those go back by words. Whether they do is asked of one block in kRowLook, since where
+// they do not the processor could not foretell the answer.
+template <bool kIsRaw>
+loam_block *Heap::return_blocks(loam_block *block, unsigned head, size_t most_blocks) {
+  const uintptr_t base = range_.base();
+  const ptrdiff_t size = pools_[head].block_size;
+  const uint32_t reciprocal = reciprocal_of(pools_[head].block_size);
+  size_t left = most_blocks;
+  for (size_t singles = 0; block != nullptr && left > 0;) {
+    const size_t offset = reinterpret_cast<uintptr_t>(block) - base;
+    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
+    const size_t first = (offset >> kSlabShift) * kBlocksPerStretch;
+    loam_block *const next = block->next;
+    if (singles == 0) {
+      const ptrdiff_t step = reinterpret_cast<char *>(next) - reinterpret_cast<char *>(block);
+      if (step == size || step == -size) {
+        const size_t room = step > 0 ? kSlabBytes / static_cast<size_t>(size) - index : index + 1;
+        const size_t row = follow_row<kIsRaw>(block, step, room < left ? room : left);
+        clear_row(first + (step > 0 ? index : index + 1 - row), row);
+        left -= row;
+        continue;
+      }
+      singles = kRowLook;
+    }
+    --singles;
+    if (!kIsRaw) block->next = nullptr;
+    clear_bits((first + index) / 64, Range::bit_of(index), 1);
+    block = next;
+    --left;
+  }
+  pools_[head].allocated -= most_blocks - left;
+  handed_out_bytes_ -= (most_blocks - left) * pools_[head].block_size;
+  return block;
+}
+
+// The same for blocks of one slab that lie in a row.
+void Heap::clear_row(size_t number, size_t count) {
+  while (count > 0) {
+    const size_t first = number % 64;
+    const size_t part = count < 64 - first ? count : 64 - first;
+    clear_bits(number / 64, ~uint64_t{0} >> (64 - part) << first, static_cast<uint32_t>(part));
+    number += part;
+    count -= part;
+  }
+}
+
 loam_block *Heap::return_list(loam_block *block, unsigned head, size_t most_blocks) {
   if (block == nullptr) return nullptr;
-  Pool &pool = pools_[head];
-  const bool is_raw = pool.kind == Kind::kRaw;
-  const uintptr_t base = range_.base();
-  const uint32_t reciprocal = reciprocal_of(pool.block_size);
-  size_t word = range_.block_number(block) / 64, left = most_blocks;
-  uint64_t bits = 0;
-  uint32_t count = 0;
-  for (loam_block *next; block != nullptr && left > 0; block = next, --left) {
-    next = block->next;
-    if (!is_raw) block->next = nullptr;
-    const size_t offset = reinterpret_cast<uintptr_t>(block) - base;
-    const size_t number = (offset >> kSlabShift) * kBlocksPerStretch +
-                          block_index(offset & (kSlabBytes - 1), reciprocal);
-    if (number / 64 != word) {
-      clear_bits(word, bits, count);
-      word = number / 64;
-      bits = count = 0;
-    }
-    bits |= Range::bit_of(number);
-    ++count;
-  }
-  clear_bits(word, bits, count);
-  pool.allocated -= most_blocks - left;
-  handed_out_bytes_ -= (most_blocks - left) * pool.block_size;
-  return block;
+  return pools_[head].kind == Kind::kRaw ? return_blocks<true>(block, head, most_blocks)
+                                         : return_blocks<false>(block, head, most_blocks);
 }
 
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
