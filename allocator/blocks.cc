@@ -10,6 +10,9 @@ namespace loam::alloc {
 
 namespace {
 
+// One in so many blocks of a list that goes back is asked whether it starts a row.
+constexpr size_t kRowLook = 8;
+
 // The bits of `word` that stand for blocks which fit the slab.
 uint64_t valid_bits(const Slab &slab, size_t word) {
   const size_t first = word * 64;
@@ -17,36 +20,31 @@ uint64_t valid_bits(const Slab &slab, size_t word) {
   return first >= slab.block_count ? 0 : (uint64_t{1} << (slab.block_count - first)) - 1;
 }
 
-// At most `count` of the lowest bits of `bits`.
-uint64_t lowest_bits(uint64_t bits, size_t count) {
-  if (count >= 64 || bits == 0) return bits;
-  const uint64_t run = ((uint64_t{1} << count) - 1) << __builtin_ctzll(bits);
-  if ((bits & run) == run) return run;  // as in a fresh slab
-  uint64_t excess = bits;
-  for (; excess != 0 && count > 0; --count) excess &= excess - 1;
-  return bits & ~excess;
-}
-
-// Appends the blocks that `bits` names to the list that ends in *tail; returns its new tail.
-loam_block **thread_bits(loam_block **tail, char *base, size_t size, uint64_t bits) {
+// Appends blocks of a word, those that `bits` names and `wanted` of them at most, to the list that
+// ends in *tail; returns the bits of those it took.
+uint64_t thread_bits(loam_block **&tail, size_t &wanted, char *base, size_t size, uint64_t bits) {
   const uint64_t past = bits + (bits & (~bits + 1));  // the first run, carried over its end
-  if ((past & bits) == 0) {  // and there is no other: so it is in a fresh slab
-    char *at = base + static_cast<size_t>(__builtin_ctzll(bits)) * size;
-    char *const end = base + (past != 0 ? static_cast<size_t>(__builtin_ctzll(past)) : 64) * size;
-    for (; at != end; at += size) {
+  if ((past & bits) == 0) {                           // and there is no other, as in a fresh slab
+    const auto first = static_cast<size_t>(__builtin_ctzll(bits));
+    const size_t run = (past != 0 ? static_cast<size_t>(__builtin_ctzll(past)) : 64) - first;
+    const size_t count = run < wanted ? run : wanted;
+    char *at = base + first * size;
+    for (char *const end = at + count * size; at != end; at += size) {
       loam_block *block = reinterpret_cast<loam_block *>(at);
       *tail = block;
       tail = &block->next;
     }
-    return tail;
+    wanted -= count;
+    return ~uint64_t{0} >> (64 - count) << first;
   }
-  for (; bits != 0; bits &= bits - 1) {
-    const size_t index = static_cast<size_t>(__builtin_ctzll(bits));
+  uint64_t rest = bits;
+  for (; rest != 0 && wanted > 0; rest &= rest - 1, --wanted) {
+    const auto index = static_cast<size_t>(__builtin_ctzll(rest));
     loam_block *block = reinterpret_cast<loam_block *>(base + index * size);
     *tail = block;
     tail = &block->next;
   }
-  return tail;
+  return bits & ~rest;
 }
 
 // Pushes a block on its pool's list, as loam_free does; false when the budget is spent.
@@ -57,6 +55,26 @@ bool push_block(loam_thread *thread, uint16_t pool, loam_block *block) {
   block->next = static_cast<loam_block *>(head);
   head = block;
   return true;
+}
+
+// Follows a list from `block` on over at most `most` blocks, each `step` bytes from the one before;
+// returns how many there were. The address of the next one is guessed and the link only compared
+// with it, so that the processor need not wait for one load before it starts another.
+template <bool kIsRaw>
+size_t follow_row(loam_block *&block, intptr_t step, size_t most) {
+  const auto start = reinterpret_cast<intptr_t>(block);
+  const intptr_t end = start + step * static_cast<intptr_t>(most);
+  intptr_t guess = start;
+  loam_block *next = block;
+  do {
+    asm("" : "+r"(guess));  // or the compiler goes on with the link, since both are equal
+    loam_block *at = reinterpret_cast<loam_block *>(guess);
+    next = at->next;
+    if (!kIsRaw) at->next = nullptr;
+    guess += step;
+  } while (reinterpret_cast<intptr_t>(next) == guess && guess != end);
+  block = next;
+  return static_cast<size_t>((guess - start) / step);
 }
 
 // Without a call for a single bit: not every machine that we compile for counts them.
@@ -71,21 +89,24 @@ size_t Heap::partial_slab(unsigned head) {
   return first != kNoSlab ? size_t{first} : take_slab(head);
 }
 
-// Marks `count` free blocks of one word as handed out.
-inline void Heap::take_bits(size_t index, size_t word, uint64_t wanted, uint32_t count) {
-  Slab &slab = range_.slabs[index];
-  Pool &pool = pools_[slab.head];
+// Marks free blocks of one word as handed out; count_taken is for the caller to call.
+inline void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
   LOAM_ASSERT((range_.words(kAllocated, index)[word] & wanted) == 0);
   range_.words(kAllocated, index)[word] |= wanted;
+  if (range_.slabs[index].kind != Kind::kContainer) return;
+  range_.words(kYoung, index)[word] |= wanted;
+  if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;
+}
+
+inline void Heap::count_taken(size_t index, uint32_t count) {
+  Slab &slab = range_.slabs[index];
   if (slab.kind == Kind::kContainer) {
-    range_.words(kYoung, index)[word] |= wanted;
     list_slab(young, &Slab::young, index);
     young_blocks += count;
-    if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;
   }
   taken_blocks += count;
   slab.allocated += count;
-  pool.allocated += count;
+  pools_[slab.head].allocated += count;
   handed_out_bytes_ += size_t{count} * slab.block_size;
   gross_bytes += size_t{count} * slab.block_size;
   if (slab.allocated == slab.block_count) unlink_partial(slab, index);
@@ -101,19 +122,16 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   const size_t size = slab.block_size;
   loam_block *first = nullptr;
   loam_block **tail = &first;
-  size_t wanted = kRefillBytes / size;
+  const size_t most = kRefillBytes / size;
+  size_t wanted = most, word = 0;
   const uint64_t *const words = range_.words(kAllocated, index);
-  size_t word = 0;
   while (words[word] == ~uint64_t{0}) ++word;  // one has a free block
   for (; word * 64 < slab.block_count && wanted > 0; ++word) {
-    uint64_t bits = ~words[word] & valid_bits(slab, word);
+    const uint64_t bits = ~words[word] & valid_bits(slab, word);
     if (bits == 0) continue;
-    bits = lowest_bits(bits, wanted);
-    const auto count = static_cast<uint32_t>(__builtin_popcountll(bits));
-    wanted -= count;
-    take_bits(index, word, bits, count);
-    tail = thread_bits(tail, base + word * 64 * size, size, bits);
+    take_bits(index, word, thread_bits(tail, wanted, base + word * 64 * size, size, bits));
   }
+  count_taken(index, static_cast<uint32_t>(most - wanted));
   *tail = nullptr;
   thread->heads[head] = first->next;
   first->next = nullptr;
@@ -141,7 +159,8 @@ void *Heap::take_one(unsigned head) {
     }
     const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
     char *block = range_.slab_address(index) + at * slab.block_size;
-    take_bits(index, word, bits & (~bits + 1), 1);
+    take_bits(index, word, bits & (~bits + 1));
+    count_taken(index, 1);
     return block;
   }
   LOAM_CHECK(slab.allocated == slab.block_count);  // it was on the partial list
@@ -223,33 +242,14 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   clear_bits(index * kWordsPerStretch + word, bits, count);
 }
 
-// Follows a list from `block` over at most `most` blocks, each `step` bytes behind the one before;
-// returns how many there were. The address of the next one is guessed and the link only compared
-// with it, so that the processor need not wait for one load before it starts another.
-template <bool kIsRaw>
-size_t follow_row(loam_block *&block, ptrdiff_t step, size_t most) {
-  char *const start = reinterpret_cast<char *>(block);
-  char *const end = start + step * static_cast<ptrdiff_t>(most);
-  char *guess = start;
-  loam_block *next = block;
-  do {
-    asm("" : "+r"(guess));  // or the compiler goes on with the link, since both are equal
-    loam_block *at = reinterpret_cast<loam_block *>(guess);
-    next = at->next;
-    if (!kIsRaw) at->next = nullptr;
-    guess += step;
-  } while (reinterpret_cast<char *>(next) == guess && guess != end);
-  block = next;
-  return static_cast<size_t>((guess - start) / step);
-}
-
 // Takes back the first blocks of a list, and returns the rest. Blocks that died together often lie
-// in a row: those go back by words. Whether they do is asked of one block in kRowLook, since where
-// they do not the processor could not foretell the answer.
-template <bool kIsRaw>
-loam_block *Heap::return_blocks(loam_block *block, unsigned head, size_t most_blocks) {
+// in a row: those go back by words. Not each block is asked, since where only some lie in rows, the
+// processor cannot foretell the answer.
+loam_block *Heap::return_list(loam_block *block, unsigned head, size_t most_blocks) {
+  if (block == nullptr) return nullptr;
+  const bool is_raw = pools_[head].kind == Kind::kRaw;
   const uintptr_t base = range_.base();
-  const ptrdiff_t size = pools_[head].block_size;
+  const intptr_t size = pools_[head].block_size;
   const uint32_t reciprocal = reciprocal_of(pools_[head].block_size);
   size_t left = most_blocks;
   for (size_t singles = 0; block != nullptr && left > 0;) {
@@ -258,18 +258,22 @@ loam_block *Heap::return_blocks(loam_block *block, unsigned head, size_t most_bl
     const size_t first = (offset >> kSlabShift) * kBlocksPerStretch;
     loam_block *const next = block->next;
     if (singles == 0) {
-      const ptrdiff_t step = reinterpret_cast<char *>(next) - reinterpret_cast<char *>(block);
+      const auto step = static_cast<intptr_t>(reinterpret_cast<uintptr_t>(next) -
+                                              reinterpret_cast<uintptr_t>(block));
       if (step == size || step == -size) {
         const size_t room = step > 0 ? kSlabBytes / static_cast<size_t>(size) - index : index + 1;
-        const size_t row = follow_row<kIsRaw>(block, step, room < left ? room : left);
+        const size_t most = room < left ? room : left;
+        const size_t row =
+            is_raw ? follow_row<true>(block, step, most) : follow_row<false>(block, step, most);
         clear_row(first + (step > 0 ? index : index + 1 - row), row);
         left -= row;
+        if (row < kRowLook) singles = kRowLook;
         continue;
       }
       singles = kRowLook;
     }
     --singles;
-    if (!kIsRaw) block->next = nullptr;
+    if (!is_raw) block->next = nullptr;
     clear_bits((first + index) / 64, Range::bit_of(index), 1);
     block = next;
     --left;
@@ -288,12 +292,6 @@ void Heap::clear_row(size_t number, size_t count) {
     number += part;
     count -= part;
   }
-}
-
-loam_block *Heap::return_list(loam_block *block, unsigned head, size_t most_blocks) {
-  if (block == nullptr) return nullptr;
-  return pools_[head].kind == Kind::kRaw ? return_blocks<true>(block, head, most_blocks)
-                                         : return_blocks<false>(block, head, most_blocks);
 }
 
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,

@@ -196,7 +196,8 @@ class Heap {
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);
-  void take_bits(size_t slab, size_t word, uint64_t wanted, uint32_t count);
+  void take_bits(size_t slab, size_t word, uint64_t wanted);
+  void count_taken(size_t slab, uint32_t count);
   size_t partial_slab(unsigned head);
   size_t take_slab(unsigned head);
   void touch_slab(size_t slab, const Pool &pool);
@@ -216,8 +217,6 @@ class Heap {
   Shortened shorten_list(loam_thread *thread, unsigned head, size_t warm_bytes, size_t most_bytes);
   void reset_budget(loam_thread *thread, size_t cached);
   loam_block *return_list(loam_block *block, unsigned head, size_t most_blocks);
-  template <bool kIsRaw>
-  loam_block *return_blocks(loam_block *block, unsigned head, size_t most_blocks);
   void clear_bits(size_t word, uint64_t bits, uint32_t count);
   void clear_row(size_t number, size_t count);
   void link_partial(Slab &slab, size_t index);
@@ -247,7 +246,6 @@ class Heap {
   static constexpr size_t kCacheBytes = size_t{256} << 10;
   // Of each list, what was freed last and stays when lists are cut.
   static constexpr size_t kWarmBytes = size_t{1} << 10;
-  static constexpr size_t kRowLook = 8;
 
   base::SystemHeap system_;
   Range range_;
