@@ -9,6 +9,9 @@ namespace loam::alloc {
 
 namespace {
 
+// One in so many blocks of a list that goes back is asked whether it starts a row.
+constexpr size_t kRowLook = 8;
+
 // The bits of `word` that stand for blocks which fit the slab.
 uint64_t valid_bits(const Slab &slab, size_t word) {
   const size_t first = word * 64;
@@ -16,29 +19,31 @@ uint64_t valid_bits(const Slab &slab, size_t word) {
   return first >= slab.block_count ? 0 : (uint64_t{1} << (slab.block_count - first)) - 1;
 }
 
-// At most `count` of the lowest bits of `bits`.
-uint64_t lowest_bits(uint64_t bits, size_t count) {
-  if (count >= 64) return bits;
-  uint64_t excess = bits;
-  for (; excess != 0 && count > 0; --count) excess &= excess - 1;
-  return bits & ~excess;
-}
-
-// Appends the blocks that `bits` names to the list that ends in *tail; returns its new tail. They
-// are taken in runs: a word of a fresh slab is one.
-loam_block **thread_bits(loam_block **tail, char *base, size_t size, uint64_t bits) {
-  while (bits != 0) {
-    const uint64_t carry = bits + (bits & (~bits + 1));  // the first run, carried over its end
-    char *at = base + static_cast<size_t>(__builtin_ctzll(bits)) * size;
-    char *const end = base + (carry != 0 ? static_cast<size_t>(__builtin_ctzll(carry)) : 64) * size;
-    for (; at != end; at += size) {
+// Appends blocks of a word, those that `bits` names and `wanted` of them at most, to the list that
+// ends in *tail; returns the bits of those it took.
+uint64_t thread_bits(loam_block **&tail, size_t &wanted, char *base, size_t size, uint64_t bits) {
+  const uint64_t past = bits + (bits & (~bits + 1));  // the first run, carried over its end
+  if ((past & bits) == 0) {                           // and there is no other, as in a fresh slab
+    const auto first = static_cast<size_t>(__builtin_ctzll(bits));
+    const size_t run = (past != 0 ? static_cast<size_t>(__builtin_ctzll(past)) : 64) - first;
+    const size_t count = run < wanted ? run : wanted;
+    char *at = base + first * size;
+    for (char *const end = at + count * size; at != end; at += size) {
       loam_block *block = reinterpret_cast<loam_block *>(at);
       *tail = block;
       tail = &block->next;
     }
-    bits &= carry;
+    wanted -= count;
+    return ~uint64_t{0} >> (64 - count) << first;
   }
-  return tail;
+  uint64_t rest = bits;
+  for (; rest != 0 && wanted > 0; rest &= rest - 1, --wanted) {
+    const auto index = static_cast<size_t>(__builtin_ctzll(rest));
+    loam_block *block = reinterpret_cast<loam_block *>(base + index * size);
+    *tail = block;
+    tail = &block->next;
+  }
+  return bits & ~rest;
 }
 
 // Pushes a block on its pool's list, as loam_free does; false when the budget is spent.
@@ -49,6 +54,26 @@ bool push_block(loam_thread *thread, uint16_t pool, loam_block *block) {
   block->next = static_cast<loam_block *>(head);
   head = block;
   return true;
+}
+
+// Follows a list from `block` on over at most `most` blocks, each `step` bytes from the one before;
+// returns how many there were. The address of the next one is guessed and the link only compared
+// with it, so that the processor need not wait for one load before it starts another.
+template <bool kIsRaw>
+size_t follow_row(loam_block *&block, intptr_t step, size_t most) {
+  const auto start = reinterpret_cast<intptr_t>(block);
+  const intptr_t end = start + step * static_cast<intptr_t>(most);
+  intptr_t guess = start;
+  loam_block *next = block;
+  do {
+    asm("" : "+r"(guess));  // or the compiler goes on with the link, since both are equal
+    loam_block *at = reinterpret_cast<loam_block *>(guess);
+    next = at->next;
+    if (!kIsRaw) at->next = nullptr;
+    guess += step;
+  } while (reinterpret_cast<intptr_t>(next) == guess && guess != end);
+  block = next;
+  return static_cast<size_t>((guess - start) / step);
 }
 
 // Without a call for a single bit: not every machine that we compile for counts them.
@@ -63,22 +88,24 @@ size_t Heap::partial_slab(unsigned head) {
   return first != kNoSlab ? size_t{first} : take_slab(head);
 }
 
-// Marks `wanted` free blocks of one word as handed out.
-void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
-  Slab &slab = range_.slabs[index];
-  Pool &pool = pools_[slab.head];
-  const auto count = static_cast<uint32_t>(__builtin_popcountll(wanted));
+// Marks free blocks of one word as handed out; count_taken is for the caller to call.
+inline void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
   LOAM_ASSERT((range_.words(kAllocated, index)[word] & wanted) == 0);
   range_.words(kAllocated, index)[word] |= wanted;
+  if (range_.slabs[index].kind != Kind::kContainer) return;
+  range_.words(kYoung, index)[word] |= wanted;
+  if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;
+}
+
+inline void Heap::count_taken(size_t index, uint32_t count) {
+  Slab &slab = range_.slabs[index];
   if (slab.kind == Kind::kContainer) {
-    range_.words(kYoung, index)[word] |= wanted;
     list_slab(young, &Slab::young, index);
     young_blocks += count;
-    if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;
   }
   taken_blocks += count;
   slab.allocated += count;
-  pool.allocated += count;
+  pools_[slab.head].allocated += count;
   handed_out_bytes_ += size_t{count} * slab.block_size;
   gross_bytes += size_t{count} * slab.block_size;
   if (slab.allocated == slab.block_count) unlink_partial(slab, index);
@@ -94,15 +121,16 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   const size_t size = slab.block_size;
   loam_block *first = nullptr;
   loam_block **tail = &first;
-  size_t wanted = kRefillBytes / size;
-  for (size_t word = 0; word * 64 < slab.block_count && wanted > 0; ++word) {
-    uint64_t bits = ~range_.words(kAllocated, index)[word] & valid_bits(slab, word);
+  const size_t most = kRefillBytes / size;
+  size_t wanted = most, word = 0;
+  const uint64_t *const words = range_.words(kAllocated, index);
+  while (words[word] == ~uint64_t{0}) ++word;  // one has a free block
+  for (; word * 64 < slab.block_count && wanted > 0; ++word) {
+    const uint64_t bits = ~words[word] & valid_bits(slab, word);
     if (bits == 0) continue;
-    bits = lowest_bits(bits, wanted);
-    wanted -= static_cast<size_t>(__builtin_popcountll(bits));
-    take_bits(index, word, bits);
-    tail = thread_bits(tail, base + word * 64 * size, size, bits);
+    take_bits(index, word, thread_bits(tail, wanted, base + word * 64 * size, size, bits));
   }
+  count_taken(index, static_cast<uint32_t>(most - wanted));
   *tail = nullptr;
   thread->heads[head] = first->next;
   first->next = nullptr;
@@ -131,6 +159,7 @@ void *Heap::take_one(unsigned head) {
     const size_t at = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
     char *block = range_.slab_address(index) + at * slab.block_size;
     take_bits(index, word, bits & (~bits + 1));
+    count_taken(index, 1);
     return block;
   }
   LOAM_CHECK(slab.allocated == slab.block_count);  // it was on the partial list
@@ -213,34 +242,55 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
 }
 
 // Takes back the first blocks of a list, and returns the rest. Blocks that died together often lie
-// together: those of one word go back in one step.
+// in a row: those go back by words. Not each block is asked, since where only some lie in rows, the
+// processor cannot foretell the answer.
 loam_block *Heap::return_list(loam_block *block, unsigned head, size_t most_blocks) {
   if (block == nullptr) return nullptr;
-  Pool &pool = pools_[head];
-  const bool is_raw = pool.kind == Kind::kRaw;
+  const bool is_raw = pools_[head].kind == Kind::kRaw;
   const uintptr_t base = range_.base();
-  const uint32_t reciprocal = reciprocal_of(pool.block_size);
-  size_t word = range_.block_number(block) / 64, left = most_blocks;
-  uint64_t bits = 0;
-  uint32_t count = 0;
-  for (loam_block *next; block != nullptr && left > 0; block = next, --left) {
-    next = block->next;
-    if (!is_raw) block->next = nullptr;
+  const intptr_t size = pools_[head].block_size;
+  const uint32_t reciprocal = reciprocal_of(pools_[head].block_size);
+  size_t left = most_blocks;
+  for (size_t singles = 0; block != nullptr && left > 0;) {
     const size_t offset = reinterpret_cast<uintptr_t>(block) - base;
-    const size_t number = (offset >> kSlabShift) * kBlocksPerStretch +
-                          block_index(offset & (kSlabBytes - 1), reciprocal);
-    if (number / 64 != word) {
-      clear_bits(word, bits, count);
-      word = number / 64;
-      bits = count = 0;
+    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
+    const size_t first = (offset >> kSlabShift) * kBlocksPerStretch;
+    loam_block *const next = block->next;
+    if (singles == 0) {
+      const auto step = static_cast<intptr_t>(reinterpret_cast<uintptr_t>(next) -
+                                              reinterpret_cast<uintptr_t>(block));
+      if (step == size || step == -size) {
+        const size_t room = step > 0 ? kSlabBytes / static_cast<size_t>(size) - index : index + 1;
+        const size_t most = room < left ? room : left;
+        const size_t row =
+            is_raw ? follow_row<true>(block, step, most) : follow_row<false>(block, step, most);
+        clear_row(first + (step > 0 ? index : index + 1 - row), row);
+        left -= row;
+        if (row < kRowLook) singles = kRowLook;
+        continue;
+      }
+      singles = kRowLook;
     }
-    bits |= Range::bit_of(number);
-    ++count;
+    --singles;
+    if (!is_raw) block->next = nullptr;
+    clear_bits((first + index) / 64, Range::bit_of(index), 1);
+    block = next;
+    --left;
   }
-  clear_bits(word, bits, count);
-  pool.allocated -= most_blocks - left;
-  handed_out_bytes_ -= (most_blocks - left) * pool.block_size;
+  pools_[head].allocated -= most_blocks - left;
+  handed_out_bytes_ -= (most_blocks - left) * pools_[head].block_size;
   return block;
+}
+
+// The same for blocks of one slab that lie in a row.
+void Heap::clear_row(size_t number, size_t count) {
+  while (count > 0) {
+    const size_t first = number % 64;
+    const size_t part = count < 64 - first ? count : 64 - first;
+    clear_bits(number / 64, ~uint64_t{0} >> (64 - part) << first, static_cast<uint32_t>(part));
+    number += part;
+    count -= part;
+  }
 }
 
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
@@ -361,8 +411,7 @@ size_t Heap::usable_size(const void *block) const {
 // From large to large. What grows by little is given an eighth more than it asked for, if there is
 // room: it will ask again. What doubles has room of its own.
 void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
-  const size_t before = large_.raw_bytes(block);
-  if (size <= before && size >= before / 2) return block;
+  const size_t before = raw_bytes(block, "loam_realloc");
   const auto attempt = [this, block, before](size_t bytes) {
     const size_t beside = room();  // what is freed makes room too
     const size_t most_bytes = beside > SIZE_MAX - before ? beside : beside + before;
@@ -390,15 +439,36 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   return moved;
 }
 
+// From one list to another, as loam_malloc and loam_free would do it; nullptr when a list does not
+// serve.
+inline void *Heap::move_small(loam_thread *thread, void *block, size_t size) {
+  const uint16_t pool = range_.pools[range_.slab_index(block)];
+  const size_t steps = round_to_class(size) / LOAM_CLASS_STEP;
+  const size_t old_steps = pool >> LOAM_POOL_STEPS_SHIFT;
+  void *&head = thread->heads[LOAM_HEADS_RAW + steps];
+  loam_block *const moved = static_cast<loam_block *>(head);
+  if (moved == nullptr || thread->free_budget < static_cast<int32_t>(old_steps)) return nullptr;
+  head = moved->next;
+  thread->free_budget += static_cast<int32_t>(steps);
+  std::memcpy(moved, block, (steps < old_steps ? steps : old_steps) * LOAM_CLASS_STEP);
+  push_block(thread, pool, static_cast<loam_block *>(block));
+  return moved;
+}
+
 void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (block == nullptr) return allocate_raw(thread, size);
   if (debug_) check_raw(block, "loam_realloc");
+  const bool large = !range_.contains(block);
+  if (!debug_ && !torture_.plan.move_realloc) {
+    if (stays_in_place(block, size)) return block;
+    if (large && size > LOAM_MAX_BLOCK) return reallocate_large(thread, block, size);
+    if (!large && size <= LOAM_MAX_BLOCK && !watched_) {
+      void *moved = move_small(thread, block, size);
+      if (LOAM_EXPECT(moved != nullptr)) return moved;
+    }
+  }
   const size_t bytes = raw_bytes(block, "loam_realloc");
   const size_t usable = debug_ ? guard_size(block, bytes) : bytes;
-  const bool large = !range_.contains(block);
-  const bool stays = !debug_ && !torture_.plan.move_realloc;
-  if (stays && !large && size <= LOAM_MAX_BLOCK && round_to_class(size) == usable) return block;
-  if (stays && large && size > LOAM_MAX_BLOCK) return reallocate_large(thread, block, size);
   void *moved = allocate_raw(thread, size);
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, size < usable ? size : usable);

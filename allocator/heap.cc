@@ -323,14 +323,15 @@ bool Heap::reclaim(loam_thread *thread) {
 void Heap::rebalance(loam_thread *thread) {
   if (!has_cache()) return reset_budget(thread, 0);
   constexpr size_t kAim = kCacheBytes / 2;
+  const unsigned end = LOAM_HEADS_PRIVATE + private_pools_;
   size_t lists = 0;
-  for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) lists += thread->heads[head] != nullptr;
+  for (unsigned head = 1; head < end; ++head) lists += thread->heads[head] != nullptr;
   const size_t part = kAim / (lists + 1);
   const size_t warm = part < kWarmBytes ? part : kWarmBytes;
   size_t returned = 0;
   for (size_t share = part; returned < kAim; share *= 2) {
     Shortened sum = {0, 0, true};
-    for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
+    for (unsigned head = 1; head < end; ++head) {
       if (thread->heads[head] == nullptr) continue;
       const Shortened list = shorten_list(thread, head, warm, share);
       sum.returned += list.returned;

@@ -49,6 +49,8 @@ class Heap {
   void *allocate_large_raw(size_t size, bool zeroed);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
+  // Whether that leaves the block where it is; debug mode and torture ask for more moves.
+  bool stays_in_place(const void *block, size_t size) const;
   void free_raw(loam_thread *thread, void *block);
   size_t usable_size(const void *block) const;
 
@@ -194,10 +196,12 @@ class Heap {
   void *take_block(loam_thread *thread, unsigned head);
   void *refill(loam_thread *thread, unsigned head);
   void *reallocate_large(loam_thread *thread, void *block, size_t size);
+  void *move_small(loam_thread *thread, void *block, size_t size);
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);
   void take_bits(size_t slab, size_t word, uint64_t wanted);
+  void count_taken(size_t slab, uint32_t count);
   size_t partial_slab(unsigned head);
   size_t take_slab(unsigned head);
   void touch_slab(size_t slab, const Pool &pool);
@@ -218,6 +222,7 @@ class Heap {
   void reset_budget(loam_thread *thread, size_t cached);
   loam_block *return_list(loam_block *block, unsigned head, size_t most_blocks);
   void clear_bits(size_t word, uint64_t bits, uint32_t count);
+  void clear_row(size_t number, size_t count);
   void link_partial(Slab &slab, size_t index);
   void unlink_partial(Slab &slab, size_t index);
   size_t room() const;  // that the limit leaves
@@ -236,6 +241,7 @@ class Heap {
   void check_released(size_t slab) const;
   size_t verify_idle(size_t slab) const;
   size_t verify_slab(size_t slab) const;
+  size_t verify_large() const;
   size_t verify_lists(const loam_thread *thread) const;
 
   // A pool that holds this many slabs has the pages of a new one touched at once.
@@ -277,36 +283,6 @@ class Heap {
   const base::Report *report_ = nullptr;
 };
 
-// Inline is what each large block pays for.
-
-inline size_t Heap::metadata_bytes() const {
-  return segments_committed_ * Range::metadata_bytes_per_segment() + own_bytes_;
-}
-
-inline size_t Heap::counted_bytes() const {
-  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.bytes() + large_.idle_bytes() +
-         external_bytes_;
-}
-
-inline size_t Heap::room() const {
-  if (limit_bytes_ == 0) return SIZE_MAX;
-  const size_t used = counted_bytes();
-  return used < budget_bytes_ ? budget_bytes_ - used : 0;
-}
-
-inline void Heap::note_growth() {
-  const size_t counted = counted_bytes();
-  LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
-  if (counted > peak_bytes_) peak_bytes_ = counted;
-}
-
-inline void *Heap::allocate_large_raw(size_t size, bool zeroed) {
-  const size_t before = large_.bytes();
-  void *block = large_.allocate_raw(size, zeroed, room());
-  if (LOAM_RARELY(block == nullptr)) return nullptr;
-  gross_bytes += large_.bytes() - before;
-  note_growth();
-  return block;
-}
-
 }  // namespace loam::alloc
+
+#include "allocator/heap_inline.h"

@@ -52,6 +52,13 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
                      slabs_in_use_, handed_out_bytes_, slabs, handed_out);
     ++findings;
   }
+  findings += verify_large();
+  return level >= 1 ? findings + verify_lists(thread) : findings;
+}
+
+//
+size_t Heap::verify_large() const {
+  size_t findings = 0;
   size_t large_bytes = 0, large_count = 0;
   for (unsigned list = 0; list < LargeRegistry::kLists; ++list) {
     const auto id = static_cast<LargeRegistry::List>(list);
@@ -91,7 +98,7 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
                      large_bytes);
     ++findings;
   }
-  return level >= 1 ? findings + verify_lists(thread) : findings;
+  return findings;
 }
 
 // A slab without a pool.

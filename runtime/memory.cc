@@ -29,6 +29,12 @@ LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
   return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
 }
 
+LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void *pointer,
+                               size_t size) {
+  return allocate_asking(runtime, size,
+                         [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
+}
+
 }  // namespace
 
 extern "C" {
@@ -52,8 +58,11 @@ void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
 
 void *loam_realloc(loam_thread *thread, void *pointer, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
-  return allocate_asking(runtime, size,
-                         [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
+  // A buffer that grows by small steps stays nearly always, and this is all that it costs.
+  if (LOAM_EXPECT(!runtime.heap.watched()) && runtime.heap.stays_in_place(pointer, size)) {
+    return pointer;
+  }
+  return reallocate(runtime, thread, pointer, size);
 }
 
 void loam_free_slow(loam_thread *thread, void *block) {

@@ -282,6 +282,45 @@ TEST_CASE("what waits on the thread's lists is bounded, whatever was freed") {
   }
 }
 
+// Frees those of them, up or down, that lie `stride` apart, and then the others.
+template <typename Block, typename Release>
+void release_by_stride(const std::vector<Block> &blocks, std::size_t stride, bool down,
+                       Release &&release) {
+  for (std::size_t first = 0; first < stride; ++first) {
+    for (std::size_t i = first; i < blocks.size(); i += stride) {
+      release(blocks[down ? blocks.size() - 1 - i : i]);
+    }
+  }
+}
+
+TEST_CASE("blocks go back whichever way they lie: in rows, up or down, or apart") {
+  Host host;
+  for (std::size_t size : {std::size_t{16}, std::size_t{32}, std::size_t{48}, std::size_t{256}}) {
+    loam_type *type = host.register_type(spec_of("leaf", size));
+    const std::size_t count = scaled(2000000) / size + (std::size_t{1} << LOAM_SLAB_SHIFT) / size;
+    for (std::size_t stride : {1, 2, 3, 63, 64, 65}) {
+      for (bool down : {false, true}) {
+        CAPTURE(size);
+        CAPTURE(stride);
+        CAPTURE(down);
+        const loam_stats before = host.stats();
+        release_by_stride(blocks_of(host, count, size), stride, down,
+                          [&](void *block) { loam_free(host.thread, block); });
+        CHECK(host.verify());
+        std::vector<loam_object *> objects(count);
+        for (loam_object *&object : objects) {
+          object = static_cast<loam_object *>(loam_new(host.thread, type));
+        }
+        release_by_stride(objects, stride, down, [&](loam_object *object) { host.drop(object); });
+        CHECK(host.verify());
+        CHECK(host.stats().bytes_in_use == before.bytes_in_use);
+        loam_trim(host.thread);
+        CHECK(host.stats().slabs_in_use <= before.slabs_in_use);
+      }
+    }
+  }
+}
+
 TEST_CASE("after most was freed at random, the statistics tell what the rest pins") {
   Host host;
   std::mt19937 random(90);

@@ -1,0 +1,51 @@
+// What of the heap is inline because each large block and each realloc pays for it.
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include "allocator/heap.h"
+
+namespace loam::alloc {
+
+inline size_t Heap::metadata_bytes() const {
+  return segments_committed_ * Range::metadata_bytes_per_segment() + own_bytes_;
+}
+
+inline size_t Heap::counted_bytes() const {
+  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.bytes() + large_.idle_bytes() +
+         external_bytes_;
+}
+
+inline size_t Heap::room() const {
+  if (limit_bytes_ == 0) return SIZE_MAX;
+  const size_t used = counted_bytes();
+  return used < budget_bytes_ ? budget_bytes_ - used : 0;
+}
+
+inline void Heap::note_growth() {
+  const size_t counted = counted_bytes();
+  LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
+  if (counted > peak_bytes_) peak_bytes_ = counted;
+}
+
+inline void *Heap::allocate_large_raw(size_t size, bool zeroed) {
+  const size_t before = large_.bytes();
+  void *block = large_.allocate_raw(size, zeroed, room());
+  if (LOAM_RARELY(block == nullptr)) return nullptr;
+  gross_bytes += large_.bytes() - before;
+  note_growth();
+  return block;
+}
+
+// A small block stays within its size class, a large one that shrinks to no less than half. NULL
+// stays nowhere.
+inline bool Heap::stays_in_place(const void *block, size_t size) const {
+  if (range_.contains(block)) {
+    const size_t steps = range_.pools[range_.slab_index(block)] >> LOAM_POOL_STEPS_SHIFT;
+    return size <= LOAM_MAX_BLOCK && round_to_class(size) == steps * LOAM_CLASS_STEP;
+  }
+  if (size <= LOAM_MAX_BLOCK || block == nullptr) return false;
+  const size_t bytes = large_.raw_bytes(block);
+  return size <= bytes && size >= bytes / 2;
+}
+
+}  // namespace loam::alloc
