@@ -62,7 +62,7 @@ class Collector {
 
   // -- Types. Copies the descriptors and the name; nullptr when memory or indices ran out.
   Type *add_type(const Type &type);
-  void publish(const Type &type);
+  void publish(Type &type);
   Type &type_of(const loam_object *object) const { return types_.of(object); }
   const TypeTable &types() const { return types_; }
 
@@ -144,14 +144,14 @@ class Collector {
   void queue_dead(loam_object *object);
   void release_later(loam_object *child, loam_object *&next);
   void release_later_slow(loam_object *child);
-  void release_rest_later(loam_object *object, const Type &type, loam_object *&next);
   bool load_pending(size_t most);
   void defer(loam_object *object);
   void run_deferred();
   loam_object *destroy(loam_object *object);
+  loam_object *destroy_slow(loam_object *object);
   void dispose_dead(loam_object *object, const Type &type);
   bool release(loam_object *child);
-  void free_dead(loam_object *object, const Type &type);
+  void free_plain(loam_object *object, uint32_t tag, const Type &type);
   void return_later(loam_object *object, size_t bytes);
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);

@@ -152,17 +152,29 @@ void Collector::queue_dead(loam_object *object) {
   }
 }
 
+// The queue is full.
 LOAM_NOINLINE void Collector::release_later_slow(loam_object *child) {
-  const ReleaseQueue::Entry entry = teardown_.queue.pass_through(ReleaseQueue::edge_to(child));
-  loam_object *object = ReleaseQueue::object_of(entry);
-  if (ReleaseQueue::is_dead(entry) || release(object)) teardown_.pending.add(object);
+  ReleaseQueue::Entry entries[ReleaseQueue::kBatch];
+  const unsigned count = teardown_.queue.unload(entries);
+  for (unsigned i = 0; i < count; ++i) {
+    loam_object *object = ReleaseQueue::object_of(entries[i]);
+    if (ReleaseQueue::is_dead(entries[i]) || release(object)) teardown_.pending.add(object);
+  }
+  teardown_.queue.push(ReleaseQueue::edge_to(child));
 }
 
+// The queue is empty. It takes what is worth a few batches.
 LOAM_NOINLINE bool Collector::load_pending(size_t most) {
   loam_object *objects[WaitingSet::kMost];
-  const size_t count = teardown_.pending.take(objects, most);
-  for (size_t i = 0; i < count; ++i) teardown_.queue.push(ReleaseQueue::dead(objects[i]));
-  return count != 0;
+  size_t loaded = 0;
+  if (most > WaitingSet::kMost) most = WaitingSet::kMost;
+  while (loaded < most) {
+    const size_t count = teardown_.pending.take(objects, most - loaded);
+    if (count == 0) break;
+    for (size_t i = 0; i < count; ++i) teardown_.queue.push(ReleaseQueue::dead(objects[i]));
+    loaded += count;
+  }
+  return loaded != 0;
 }
 
 LOAM_NOINLINE void Collector::defer(loam_object *object) {
@@ -210,29 +222,36 @@ inline void Collector::release_later(loam_object *child, loam_object *&next) {
   }
 }
 
-LOAM_NOINLINE void Collector::release_rest_later(loam_object *object, const Type &type,
-                                                 loam_object *&next) {
-  visit_rest(type, object, [this, &next](loam_object *child) { release_later(child, next); });
-}
-
 // Releases the children, calls dispose, frees the block; or leaves the object, resurrected or
 // deferred. Returns a child that died of it and is in no queue, or null.
 inline loam_object *Collector::destroy(loam_object *object) {
-  const Type &type = type_of(object);
-  if (LOAM_RARELY((object->tag & LOAM_FLAG_WEAK) != 0 || type.finalize != nullptr)) {
-    if (!say_farewell(object, type)) return nullptr;
-  }
+  const uint32_t tag = object->tag;
+  const Type &type = *types_.types[type_index(tag)];
+  if (LOAM_RARELY(!type.dies_plainly || (tag & LOAM_FLAG_WEAK) != 0)) return destroy_slow(object);
   loam_object *next = nullptr;
-  if (LOAM_RARELY(type.dispose != nullptr)) {
+  visit_fields(type, object, [this, &next](loam_object *child) {
+    if (child != nullptr) release_later(child, next);
+  });
+  ++statistics_.freed_by_count;
+  free_plain(object, tag, type);
+  return next;
+}
+
+LOAM_NOINLINE loam_object *Collector::destroy_slow(loam_object *object) {
+  const Type &type = type_of(object);
+  if (!say_farewell(object, type)) return nullptr;
+  loam_object *next = nullptr;
+  if (type.dispose != nullptr) {
     dispose_dead(object, type);
   } else if (type.has_edges) {
-    visit_fields(type, object, [this, &next](loam_object *child) {
-      if (child != nullptr) release_later(child, next);
-    });
-    if (LOAM_RARELY(type.has_rest)) release_rest_later(object, type, next);
+    visit_edges(type, object, [this, &next](loam_object *child) { release_later(child, next); });
   }
   ++statistics_.freed_by_count;
-  free_dead(object, type);
+  if (type.head_offset != 0) {
+    free_plain(object, object->tag, type);
+  } else {
+    free_dead_slow(object, type);
+  }
   return next;
 }
 
@@ -249,9 +268,9 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
 
 // The first blocks of a cascade go to the thread's lists, where the next objects find them warm;
 // those of a big one straight to their slabs: a list of them would be long, and in any order.
-inline void Collector::free_dead(loam_object *object, const Type &type) {
-  if (LOAM_RARELY(type.head_offset == 0 || judge_.frozen != 0)) return free_dead_slow(object, type);
-  if ((object->tag & LOAM_FLAG_OLD) == 0 && teardown_.list_room > 0) {
+inline void Collector::free_plain(loam_object *object, uint32_t tag, const Type &type) {
+  if (LOAM_RARELY(judge_.frozen != 0)) return free_dead_slow(object, type);
+  if (teardown_.list_room > 0 && (tag & LOAM_FLAG_OLD) == 0) {
     const auto steps = static_cast<int32_t>(type.block_size / LOAM_CLASS_STEP);
     if (LOAM_RARELY((thread_->free_budget -= steps) < 0)) return free_dead_slow(object, type);
     --teardown_.list_room;
