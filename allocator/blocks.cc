@@ -175,9 +175,10 @@ inline void Heap::clear_bits(size_t word, uint64_t bits, uint32_t count) {
   Slab &slab = range_.slabs[index];
   uint64_t &allocated_bits = range_.bitmaps[kAllocated][word];
   LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
-  if (slab.kind == Kind::kContainer) {
+  if (slab.young != kUnlisted) {  // else none of them is: spare the memory
     uint64_t &young_bits = range_.bitmaps[kYoung][word];
-    young_blocks -= count_bits(young_bits & bits);
+    const uint64_t both = young_bits & bits;
+    young_blocks -= both == bits ? count : count_bits(both);
     young_bits &= ~bits;
   }
   allocated_bits &= ~bits;
@@ -211,13 +212,15 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
 }
 
 void Heap::return_words(const ReturnedWord *words, size_t most) {
+  size_t bytes = 0;
   for (const ReturnedWord *at = words; at != words + most; ++at) {
     const auto count = static_cast<uint32_t>(count_bits(at->bits));
     const Slab &slab = range_.slabs[at->word / kWordsPerStretch];
-    handed_out_bytes_ -= size_t{count} * slab.block_size;
+    bytes += size_t{count} * slab.block_size;
     pools_[slab.head].allocated -= count;
     clear_bits(at->word, at->bits, count);
   }
+  handed_out_bytes_ -= bytes;
 }
 
 void Heap::prefetch_words(const ReturnedWord *words, size_t count) const {

@@ -117,6 +117,7 @@ Type *Collector::add_type(const Type &type) {
 void Collector::publish(Type &type) {
   type.dies_plainly = type.head_offset != 0 && !type.has_rest && type.finalize == nullptr &&
                       type.dispose == nullptr;
+  if (type.block_size != 0) type.reciprocal = alloc::reciprocal_of(type.block_size);
   const bool simple = type.dies_plainly && type.value_words == 0;
   if (!simple) return;
   SimpleDeath &death = types_.deaths[type_index(static_cast<uint32_t>(type.header >> 32))];

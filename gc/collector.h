@@ -152,7 +152,7 @@ class Collector {
   void dispose_dead(loam_object *object, const Type &type);
   bool release(loam_object *child);
   void free_plain(loam_object *object, uint32_t tag, const Type &type);
-  void return_later(loam_object *object, size_t bytes);
+  void return_later(loam_object *object, size_t bytes, uint32_t reciprocal);
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
   void thaw(loam_object *object);

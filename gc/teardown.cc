@@ -87,7 +87,10 @@ bool Collector::relieve_waiting() {
 // objects at the most, the rest is left for the next safepoints.
 void Collector::cascade(loam_object *next, size_t most) {
   activity_ = Activity::kDraining;
-  teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
+  // A cascade that is cut in slices is a big one, and its blocks stand in any order: what returns
+  // too long a list to the slabs would miss the cache with each, in one operation.
+  const bool fills_lists = heap_.has_cache() && !(next == nullptr && teardown_.behind);
+  teardown_.list_room = fills_lists ? Teardown::kListRoom : 0;
   if (most != SIZE_MAX && !teardown_.holds_segments) {
     heap_.hold_segments();
     teardown_.holds_segments = true;
@@ -277,13 +280,13 @@ inline void Collector::free_plain(loam_object *object, uint32_t tag, const Type 
     push_free(object, type);
     return;
   }
-  return_later(object, type.block_size);
+  return_later(object, type.block_size, type.reciprocal);
 }
 
-inline void Collector::return_later(loam_object *object, size_t bytes) {
+inline void Collector::return_later(loam_object *object, size_t bytes, uint32_t reciprocal) {
   zero_behind_link(object, bytes);
   *reinterpret_cast<loam_block *>(object) = loam_block{};
-  teardown_.returns.add(heap_.range().block_number(object));
+  teardown_.returns.add(heap_.range().block_number(object, reciprocal));
 }
 
 LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &type) {
@@ -293,7 +296,7 @@ LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &ty
     const size_t bytes = heap_.block_bytes(object);
     if (judge_.frozen != 0) thaw(object);
     if (!heap_.watched() && ((tag & LOAM_FLAG_OLD) != 0 || teardown_.list_room <= 0)) {
-      return return_later(object, bytes);
+      return return_later(object, bytes, heap_.range().reciprocal_at(object));
     }
     --teardown_.list_room;
     zero_behind_link(object, bytes);

@@ -40,6 +40,7 @@ struct Type : loam_type {
   loam_finalize_fn finalize;
   loam_dispose_fn dispose;
   uint32_t block_size;   // bytes of a small block of a fixed size; else 0
+  uint32_t reciprocal;   // of block_size, see block_index
   uint16_t pool_head;    // of its private pool; LOAM_HEAD_NULL: by size
   size_t instance_size;  // bytes, header included; 0: given per object
   size_t least_size;     // bytes: the header and every described field
