@@ -107,7 +107,7 @@ class Collector {
                                  size_t bytes);
   void each_object(ObjectVisitor visit, void *context) const;
   size_t frozen_objects() const { return judge_.frozen; }
-  size_t waiting_objects() const { return teardown_.pending.count() + teardown_.deferred.count(); }
+  size_t waiting_objects() const { return teardown_.waiting_objects(); }
   const Statistics &statistics() const { return statistics_; }
   // Proven unreachable and not freed yet; whether a collection that began has not ended, and its
   // phase; handed-out bytes when the last full one ended, and at which the next is due.
@@ -206,7 +206,7 @@ class Collector {
   void attend(uint32_t why);
 
   // slices.cc
-  bool automatic() const { return disabled_ == 0 && teardown_.pending.empty(); }
+  bool automatic() const { return disabled_ == 0 && teardown_.nothing_aside(); }
   void start_cycle();
   void end_cycle();
   void abandon_cycle();

@@ -95,12 +95,12 @@ void Collector::cascade(loam_object *next, size_t most) {
     heap_.hold_segments();
     teardown_.holds_segments = true;
   }
-  const bool takes_pending = next == nullptr || !teardown_.behind;
+  const bool takes_aside = next == nullptr || !teardown_.behind;
   while (most != 0) {
     if (next == nullptr) {
       const ReleaseQueue::Entry entry = teardown_.queue.take();
       if (LOAM_RARELY(entry == 0)) {
-        if (!takes_pending || !load_pending(most)) break;
+        if (!takes_aside || !(teardown_.queue.restore() || load_pending(most))) break;
         continue;
       }
       loam_object *object = ReleaseQueue::object_of(entry);
@@ -113,7 +113,7 @@ void Collector::cascade(loam_object *next, size_t most) {
   if (LOAM_RARELY(most == 0)) set_aside(next);
   teardown_.returns.finish();
   activity_ = Activity::kIdle;
-  if (LOAM_EXPECT(teardown_.pending.empty())) {
+  if (LOAM_EXPECT(teardown_.nothing_aside())) {
     teardown_.behind = false;
     if (heap_.has_idle_segments()) {
       if (teardown_.holds_segments) attend(kAttendWork);
@@ -128,13 +128,25 @@ void Collector::cascade(loam_object *next, size_t most) {
   attend(kAttendWork);
 }
 
-// Between slices no reference is left undecided: what is queued dies and is pending, or lives.
+// Between slices no reference is left undecided: what is queued dies and is set aside, or lives.
 LOAM_NOINLINE void Collector::set_aside(loam_object *next) {
-  if (next != nullptr) teardown_.pending.add(next);
-  while (const ReleaseQueue::Entry entry = teardown_.queue.take()) {
+  ReleaseQueue &queue = teardown_.queue;
+  loam_object *objects[ReleaseQueue::kAside];
+  const size_t room = ReleaseQueue::kAside - queue.aside();
+  size_t count = 0;
+  const auto keep = [&](loam_object *object) {
+    if (count < room) {
+      objects[count++] = object;
+    } else {
+      teardown_.pending.add(object);
+    }
+  };
+  if (next != nullptr) keep(next);
+  while (const ReleaseQueue::Entry entry = queue.take()) {
     loam_object *object = ReleaseQueue::object_of(entry);
-    if (ReleaseQueue::is_dead(entry) || release(object)) teardown_.pending.add(object);
+    if (ReleaseQueue::is_dead(entry) || release(object)) keep(object);
   }
+  queue.set_aside(objects, count);
 }
 
 // Drops one reference; true when the object is to die of it.

@@ -6,7 +6,8 @@ using alloc::Large;
 using alloc::Slab;
 
 unsigned ReleaseQueue::unload(Entry *out) {
-  const unsigned count = depth_ < kBatch ? depth_ : kBatch;
+  const unsigned most = depth_ - floor_;
+  const unsigned count = most < kBatch ? most : kBatch;
   depth_ -= count;
   for (unsigned i = 0; i < count; ++i) {
     const Entry entry = stack_[depth_ + i];
@@ -19,8 +20,8 @@ unsigned ReleaseQueue::unload(Entry *out) {
 // The batch at hand is used up: it is filled anew, and the other one is taken meanwhile.
 LOAM_NOINLINE ReleaseQueue::Entry ReleaseQueue::take_slow() {
   if (coming_ == 0) {
-    in_batches_ = depth_ > kLittle;
-    if (!in_batches_) return depth_ != 0 ? stack_[--depth_] : 0;
+    little_ = depth_ > floor_ + kLittle ? 0 : floor_ + kLittle;
+    if (little_ != 0) return depth_ != floor_ ? stack_[--depth_] : 0;
     coming_ = unload(batches_[at_hand_ ^ 1]);
   }
   const unsigned count = unload(batches_[at_hand_]);

@@ -17,7 +17,7 @@ namespace loam::gc {
 // What a cascade does next, in bounded memory:
 //
 //   push --> stack of kStack --> batch, on its way from memory --> batch at hand --> take
-//                     |
+//     [set aside]     |
 //                     +--> take, while little waits: then the next object is warm, or alone
 //
 // A batch is prefetched in one go when the one before it is at hand: a processor that has to
@@ -37,30 +37,50 @@ class ReleaseQueue {
   }
   static constexpr unsigned kBatch = 16;
 
-  bool empty() const { return depth_ == 0 && !in_batches_; }
+  bool empty() const { return depth_ == floor_ && left_ + coming_ == 0; }
   bool full() const { return depth_ == kStack; }
   // So few that what is queued next is taken next: its reference may be dropped without the detour.
-  bool holds_little() const { return !in_batches_ && depth_ < kLittle; }
+  bool holds_little() const { return depth_ < little_; }
   void push(Entry entry) { stack_[depth_++] = entry; }  // not when full
 
   // The next entry; 0: none.
   Entry take() {
     if (LOAM_EXPECT(left_ != 0)) return batches_[at_hand_][--left_];
-    if (!in_batches_ && depth_ <= kLittle) return depth_ != 0 ? stack_[--depth_] : 0;
+    if (depth_ < little_) return depth_ != floor_ ? stack_[--depth_] : 0;
     return take_slow();
   }
   // Moves the top of the stack out, prefetched; returns how many, kBatch at the most.
   unsigned unload(Entry *out);
 
+  // Dead objects at the stack's bottom, set aside until restore(): without them the queue is empty.
+  static constexpr size_t kAside = 768;
+  size_t aside() const { return floor_; }
+  // The first of them is on top; they and those aside are kAside at the most.
+  void set_aside(loam_object *const *objects, size_t count) {
+    while (count > 0) push(dead(objects[--count]));
+    set_floor(depth_);
+  }
+  // False: there were none.
+  bool restore() {
+    const bool any = floor_ != 0;
+    set_floor(0);
+    return any;
+  }
+
  private:
   static constexpr Entry kDead = 1;
-  static constexpr unsigned kStack = 512;
+  static constexpr unsigned kStack = 1024;
   static constexpr unsigned kLittle = 8;
 
+  void set_floor(unsigned floor) {  // when empty
+    floor_ = floor;
+    little_ = floor + kLittle;
+  }
   Entry take_slow();
 
   unsigned depth_ = 0;
-  bool in_batches_ = false;  // something is, or was, and more than a little waits
+  unsigned floor_ = 0;         // below it they are set aside
+  unsigned little_ = kLittle;  // while not so much waits, nothing is in batches; 0: something is
   unsigned at_hand_ = 0;     // index of a batch
   unsigned left_ = 0;        // of the batch at hand
   unsigned coming_ = 0;      // of the other one
@@ -103,12 +123,14 @@ struct Teardown {
 
   static constexpr int32_t kListRoom = 256;
 
-  bool nothing_waits() const { return queue.empty() && pending.empty(); }
+  bool nothing_aside() const { return queue.aside() == 0 && pending.empty(); }
+  size_t waiting_objects() const { return queue.aside() + pending.count() + deferred.count(); }
+  bool nothing_waits() const { return queue.empty() && nothing_aside(); }
 
   ReleaseQueue queue;
-  WaitingSet pending;   // a queue overflowed, or a cascade passed its budget
+  WaitingSet pending;   // the queue overflowed, or what is set aside in it
   WaitingSet deferred;  // until host code may run
-  bool behind = false;  // the rest of a cascade is pending
+  bool behind = false;  // the rest of a cascade is set aside
   bool quiet = false;   // what needs host code to die is deferred
   // Segments that cascades with a budget emptied are given back one at a time.
   bool holds_segments = false;
