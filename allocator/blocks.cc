@@ -175,6 +175,7 @@ inline void Heap::clear_bits(size_t word, uint64_t bits, uint32_t count) {
   Slab &slab = range_.slabs[index];
   uint64_t &allocated_bits = range_.bitmaps[kAllocated][word];
   LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
+  LOAM_ASSERT(slab.young != kUnlisted || (range_.bitmaps[kYoung][word] & bits) == 0);
   if (slab.young != kUnlisted) {  // else none of them is: spare the memory
     uint64_t &young_bits = range_.bitmaps[kYoung][word];
     const uint64_t both = young_bits & bits;
@@ -211,9 +212,9 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   return_words(&one, 1);
 }
 
-void Heap::return_words(const ReturnedWord *words, size_t most) {
+void Heap::return_words(const ReturnedWord *words, size_t words_count) {
   size_t bytes = 0;
-  for (const ReturnedWord *at = words; at != words + most; ++at) {
+  for (const ReturnedWord *at = words; at != words + words_count; ++at) {
     const auto count = static_cast<uint32_t>(count_bits(at->bits));
     const Slab &slab = range_.slabs[at->word / kWordsPerStretch];
     bytes += size_t{count} * slab.block_size;

@@ -30,9 +30,8 @@
 
 namespace loam::alloc {
 
-// Blocks of one word of the range's bitmaps.
 struct ReturnedWord {
-  size_t word;
+  size_t word;  // of the range's bitmaps
   uint64_t bits;
 };
 
@@ -67,8 +66,7 @@ class Heap {
   // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
   // its pages are not given back before.
   void return_slab(size_t slab);
-  // The same for many words, each by the number of its first block / 64; those that are on their
-  // way from memory, thanks to the second, cost least.
+  // The same for many words. What that touches may be asked for before.
   void return_words(const ReturnedWord *words, size_t count);
   void prefetch_words(const ReturnedWord *words, size_t count) const;
   // While held, segments that empty stay; then those beyond the few that are kept are given back.

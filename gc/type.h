@@ -23,7 +23,7 @@ struct Type : loam_type {
   bool unzeroed;     // LOAM_TYPE_UNZEROED
   bool has_edges;    // false: nothing to trace
   bool has_rest;     // edges behind its first words: far fields, items, what trace reports
-  // Dies without host code, all its edges are fields of the first words, and its blocks have a head.
+  // Dies without host code; all its edges are fields of the first words; its blocks have a head.
   bool dies_plainly;
   // The first run of fields that are a loam_object *: offsets of the first and behind the last.
   uint16_t run_begin, run_end;

@@ -81,9 +81,9 @@ class ReleaseQueue {
   unsigned depth_ = 0;
   unsigned floor_ = 0;         // below it they are set aside
   unsigned little_ = kLittle;  // while not so much waits, nothing is in batches; 0: something is
-  unsigned at_hand_ = 0;     // index of a batch
-  unsigned left_ = 0;        // of the batch at hand
-  unsigned coming_ = 0;      // of the other one
+  unsigned at_hand_ = 0;       // index of a batch
+  unsigned left_ = 0;          // of the batch at hand
+  unsigned coming_ = 0;        // of the other one
   Entry batches_[2][kBatch];
   Entry stack_[kStack];
 };
