@@ -246,11 +246,13 @@ LOAM_NOINLINE void Returns::turn() {
 
 LOAM_NOINLINE void Returns::finish_slow() {
   const ReturnedWord last = {word_, bits_};
-  heap_.return_words(words_[half_ ^ 1], prefetched_);
-  heap_.return_words(words_[half_], filled_);
-  if (bits_ != 0) heap_.return_words(&last, 1);
   bits_ = 0;
-  filled_ = prefetched_ = 0;
+  if ((filled_ | prefetched_) != 0) {
+    heap_.return_words(words_[half_ ^ 1], prefetched_);
+    heap_.return_words(words_[half_], filled_);
+    filled_ = prefetched_ = 0;
+  }
+  heap_.return_words(&last, 1);
 }
 
 // Takes back the first blocks of a list, and returns the rest. Blocks that died together often lie

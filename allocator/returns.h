@@ -29,7 +29,7 @@ class Returns {
   }
   // Nothing is on its way any more.
   void finish() {
-    if ((bits_ | filled_ | prefetched_) != 0) finish_slow();
+    if (bits_ != 0) finish_slow();
   }
 
  private:
@@ -47,8 +47,8 @@ class Returns {
   void finish_slow();
 
   Heap &heap_;
-  size_t word_ = 0;  // the word at hand
-  uint64_t bits_ = 0;
+  size_t word_ = 0;        // the word at hand
+  uint64_t bits_ = 0;      // 0: nothing is on its way
   size_t filled_ = 0;      // of words_[half_]
   size_t prefetched_ = 0;  // of the other half
   unsigned half_ = 0;

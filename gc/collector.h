@@ -144,14 +144,18 @@ class Collector {
   void queue_dead(loam_object *object);
   void release_later(loam_object *child, loam_object *&next);
   void release_later_slow(loam_object *child);
-  bool load_pending(size_t most);
+  void load_pending(size_t most);
   void defer(loam_object *object);
   void run_deferred();
   loam_object *destroy(loam_object *object);
-  loam_object *destroy_slow(loam_object *object);
+  struct Parting {
+    bool dies;
+    loam_object *next;  // see destroy
+  };
+  Parting part(loam_object *object, const Type &type);
   void dispose_dead(loam_object *object, const Type &type);
   bool release(loam_object *child);
-  void free_plain(loam_object *object, uint32_t tag, const Type &type);
+  void free_dead(loam_object *object, uint32_t tag, const Type &type);
   void return_later(loam_object *object, size_t bytes, uint32_t reciprocal);
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);

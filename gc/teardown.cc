@@ -100,7 +100,8 @@ void Collector::cascade(loam_object *next, size_t most) {
     if (next == nullptr) {
       const ReleaseQueue::Entry entry = teardown_.queue.take();
       if (LOAM_RARELY(entry == 0)) {
-        if (!takes_aside || !(teardown_.queue.restore() || load_pending(most))) break;
+        if (!takes_aside || teardown_.nothing_aside()) break;
+        if (!teardown_.queue.restore()) load_pending(most);
         continue;
       }
       loam_object *object = ReleaseQueue::object_of(entry);
@@ -179,7 +180,7 @@ LOAM_NOINLINE void Collector::release_later_slow(loam_object *child) {
 }
 
 // The queue is empty. It takes what is worth a few batches.
-LOAM_NOINLINE bool Collector::load_pending(size_t most) {
+LOAM_NOINLINE void Collector::load_pending(size_t most) {
   loam_object *objects[WaitingSet::kMost];
   size_t loaded = 0;
   if (most > WaitingSet::kMost) most = WaitingSet::kMost;
@@ -189,7 +190,6 @@ LOAM_NOINLINE bool Collector::load_pending(size_t most) {
     for (size_t i = 0; i < count; ++i) teardown_.queue.push(ReleaseQueue::dead(objects[i]));
     loaded += count;
   }
-  return loaded != 0;
 }
 
 LOAM_NOINLINE void Collector::defer(loam_object *object) {
@@ -240,34 +240,36 @@ inline void Collector::release_later(loam_object *child, loam_object *&next) {
 // Releases the children, calls dispose, frees the block; or leaves the object, resurrected or
 // deferred. Returns a child that died of it and is in no queue, or null.
 inline loam_object *Collector::destroy(loam_object *object) {
-  const uint32_t tag = object->tag;
+  uint32_t tag = object->tag;
   const Type &type = *types_.types[type_index(tag)];
-  if (LOAM_RARELY(!type.dies_plainly || (tag & LOAM_FLAG_WEAK) != 0)) return destroy_slow(object);
   loam_object *next = nullptr;
-  visit_fields(type, object, [this, &next](loam_object *child) {
-    if (child != nullptr) release_later(child, next);
-  });
+  if (LOAM_EXPECT(type.dies_plainly && (tag & LOAM_FLAG_WEAK) == 0)) {
+    visit_fields(type, object, [this, &next](loam_object *child) {
+      if (child != nullptr) release_later(child, next);
+    });
+  } else {
+    const Parting parting = part(object, type);
+    if (!parting.dies) return nullptr;
+    next = parting.next;
+    tag = object->tag;  // host code ran
+  }
   ++statistics_.freed_by_count;
-  free_plain(object, tag, type);
+  free_dead(object, tag, type);
   return next;
 }
 
-LOAM_NOINLINE loam_object *Collector::destroy_slow(loam_object *object) {
-  const Type &type = type_of(object);
-  if (!say_farewell(object, type)) return nullptr;
+// All but freeing, of those that do not die plainly.
+LOAM_NOINLINE Collector::Parting Collector::part(loam_object *object, const Type &type) {
+  if ((object->tag & LOAM_FLAG_WEAK) != 0 || type.finalize != nullptr) {
+    if (!say_farewell(object, type)) return {false, nullptr};
+  }
   loam_object *next = nullptr;
   if (type.dispose != nullptr) {
     dispose_dead(object, type);
   } else if (type.has_edges) {
     visit_edges(type, object, [this, &next](loam_object *child) { release_later(child, next); });
   }
-  ++statistics_.freed_by_count;
-  if (type.head_offset != 0) {
-    free_plain(object, object->tag, type);
-  } else {
-    free_dead_slow(object, type);
-  }
-  return next;
+  return {true, next};
 }
 
 // Children are released before their parent's dispose: it must not find them alive.
@@ -283,8 +285,8 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
 
 // The first blocks of a cascade go to the thread's lists, where the next objects find them warm;
 // those of a big one straight to their slabs: a list of them would be long, and in any order.
-inline void Collector::free_plain(loam_object *object, uint32_t tag, const Type &type) {
-  if (LOAM_RARELY(judge_.frozen != 0)) return free_dead_slow(object, type);
+inline void Collector::free_dead(loam_object *object, uint32_t tag, const Type &type) {
+  if (LOAM_RARELY(type.head_offset == 0 || judge_.frozen != 0)) return free_dead_slow(object, type);
   if (teardown_.list_room > 0 && (tag & LOAM_FLAG_OLD) == 0) {
     const auto steps = static_cast<int32_t>(type.block_size / LOAM_CLASS_STEP);
     if (LOAM_RARELY((thread_->free_budget -= steps) < 0)) return free_dead_slow(object, type);

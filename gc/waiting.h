@@ -60,8 +60,7 @@ class ReleaseQueue {
     while (count > 0) push(dead(objects[--count]));
     set_floor(depth_);
   }
-  // False: there were none.
-  bool restore() {
+  bool restore() {  // false: there were none
     const bool any = floor_ != 0;
     set_floor(0);
     return any;
