@@ -4,6 +4,7 @@
 #include "allocator/base/check.h"
 #include "allocator/guard.h"
 #include "allocator/heap.h"
+#include "allocator/returns.h"
 
 namespace loam::alloc {
 
@@ -203,9 +204,11 @@ inline void Heap::clear_bits(size_t word, uint64_t bits, uint32_t count) {
   Slab &slab = range_.slabs[index];
   uint64_t &allocated_bits = range_.bitmaps[kAllocated][word];
   LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
-  if (slab.kind == Kind::kContainer) {
+  LOAM_ASSERT(slab.young != kUnlisted || (range_.bitmaps[kYoung][word] & bits) == 0);
+  if (slab.young != kUnlisted) {  // else none of them is: spare the memory
     uint64_t &young_bits = range_.bitmaps[kYoung][word];
-    young_blocks -= count_bits(young_bits & bits);
+    const uint64_t both = young_bits & bits;
+    young_blocks -= both == bits ? count : count_bits(both);
     young_bits &= ~bits;
   }
   allocated_bits &= ~bits;
@@ -234,11 +237,51 @@ void Heap::return_slab(size_t index) {
 }
 
 void Heap::return_word(size_t index, size_t word, uint64_t bits) {
-  const auto count = static_cast<uint32_t>(count_bits(bits));
-  const Slab &slab = range_.slabs[index];
-  handed_out_bytes_ -= size_t{count} * slab.block_size;
-  pools_[slab.head].allocated -= count;
-  clear_bits(index * kWordsPerStretch + word, bits, count);
+  const ReturnedWord one = {index * kWordsPerStretch + word, bits};
+  return_words(&one, 1);
+}
+
+void Heap::return_words(const ReturnedWord *words, size_t words_count) {
+  size_t bytes = 0;
+  for (const ReturnedWord *at = words; at != words + words_count; ++at) {
+    const auto count = static_cast<uint32_t>(count_bits(at->bits));
+    const Slab &slab = range_.slabs[at->word / kWordsPerStretch];
+    bytes += size_t{count} * slab.block_size;
+    pools_[slab.head].allocated -= count;
+    clear_bits(at->word, at->bits, count);
+  }
+  handed_out_bytes_ -= bytes;
+}
+
+void Heap::prefetch_words(const ReturnedWord *words, size_t count) const {
+  const Slab *const slabs = range_.slabs;
+  const uint64_t *const allocated = range_.bitmaps[kAllocated];
+  const uint64_t *const young = range_.bitmaps[kYoung];
+  for (size_t i = 0; i < count; ++i) {
+    __builtin_prefetch(slabs + words[i].word / kWordsPerStretch, 1);
+    __builtin_prefetch(allocated + words[i].word, 1);
+    __builtin_prefetch(young + words[i].word, 1);
+    asm volatile("");  // or GCC 12 takes this function for one without effect
+  }
+}
+
+LOAM_NOINLINE void Returns::turn() {
+  heap_.prefetch_words(words_[half_], filled_);
+  half_ ^= 1;
+  heap_.return_words(words_[half_], prefetched_);
+  prefetched_ = filled_;
+  filled_ = 0;
+}
+
+LOAM_NOINLINE void Returns::finish_slow() {
+  const ReturnedWord last = {word_, bits_};
+  bits_ = 0;
+  if ((filled_ | prefetched_) != 0) {
+    heap_.return_words(words_[half_ ^ 1], prefetched_);
+    heap_.return_words(words_[half_], filled_);
+    filled_ = prefetched_ = 0;
+  }
+  heap_.return_words(&last, 1);
 }
 
 // Takes back the first blocks of a list, and returns the rest. Blocks that died together often lie

@@ -30,6 +30,11 @@
 
 namespace loam::alloc {
 
+struct ReturnedWord {
+  size_t word;  // of the range's bitmaps
+  uint64_t bits;
+};
+
 struct HeapConfig {
   size_t range_bytes;
   size_t limit_bytes;  // 0: none
@@ -65,29 +70,9 @@ class Heap {
   // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
   // its pages are not given back before.
   void return_slab(size_t slab);
-  // Takes back blocks like these one by one; those of one word that come together go back in one
-  // step, at the latest with finish().
-  class Returns {
-   public:
-    explicit Returns(Heap &heap) : heap_(heap) {}
-    void add(size_t number) {
-      if (number / 64 != word_) {
-        finish();
-        word_ = number / 64;
-      }
-      bits_ |= Range::bit_of(number);
-    }
-    void finish() {
-      const uint64_t bits = bits_;
-      bits_ = 0;
-      if (bits != 0) heap_.return_word(word_ / kWordsPerStretch, word_ % kWordsPerStretch, bits);
-    }
-
-   private:
-    Heap &heap_;
-    size_t word_ = 0;  // of the range's bitmaps
-    uint64_t bits_ = 0;
-  };
+  // The same for many words. What that touches may be asked for before.
+  void return_words(const ReturnedWord *words, size_t count);
+  void prefetch_words(const ReturnedWord *words, size_t count) const;
   // While held, segments that empty stay; then those beyond the few that are kept are given back.
   // Nests.
   void hold_segments();

@@ -71,10 +71,14 @@ class Range {
 
   bool contains(const void *address) const { return offset(address) < bytes_; }
   size_t slab_index(const void *address) const { return offset(address) >> kSlabShift; }
+  uint32_t reciprocal_at(const void *address) const { return reciprocals[slab_index(address)]; }
   size_t block_number(const void *address) const {
+    return block_number(address, reciprocal_at(address));
+  }
+  // The same where the block's size is known.
+  size_t block_number(const void *address, uint32_t reciprocal) const {
     const size_t at = offset(address);
-    const size_t slab = at >> kSlabShift;
-    return slab * kBlocksPerStretch + block_index(at & (kSlabBytes - 1), reciprocals[slab]);
+    return (at >> kSlabShift) * kBlocksPerStretch + block_index(at & (kSlabBytes - 1), reciprocal);
   }
   // Of a slab that has a pool.
   char *block_address(size_t number) const {

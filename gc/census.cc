@@ -114,9 +114,11 @@ Type *Collector::add_type(const Type &type) {
 }
 
 // Its head and its block size are known: from now on objects of a simple type die the short way.
-void Collector::publish(const Type &type) {
-  const bool simple = type.head_offset != 0 && type.value_words == 0 && !type.has_rest &&
-                      type.finalize == nullptr && type.dispose == nullptr;
+void Collector::publish(Type &type) {
+  type.dies_plainly = type.head_offset != 0 && !type.has_rest && type.finalize == nullptr &&
+                      type.dispose == nullptr;
+  if (type.block_size != 0) type.reciprocal = alloc::reciprocal_of(type.block_size);
+  const bool simple = type.dies_plainly && type.value_words == 0;
   if (!simple) return;
   SimpleDeath &death = types_.deaths[type_index(static_cast<uint32_t>(type.header >> 32))];
   death.head_offset = static_cast<uint16_t>(type.head_offset);

@@ -62,7 +62,7 @@ class Collector {
 
   // -- Types. Copies the descriptors and the name; nullptr when memory or indices ran out.
   Type *add_type(const Type &type);
-  void publish(const Type &type);
+  void publish(Type &type);
   Type &type_of(const loam_object *object) const { return types_.of(object); }
   const TypeTable &types() const { return types_; }
 
@@ -107,7 +107,7 @@ class Collector {
                                  size_t bytes);
   void each_object(ObjectVisitor visit, void *context) const;
   size_t frozen_objects() const { return judge_.frozen; }
-  size_t waiting_objects() const { return teardown_.pending.count() + teardown_.deferred.count(); }
+  size_t waiting_objects() const { return teardown_.waiting_objects(); }
   const Statistics &statistics() const { return statistics_; }
   // Proven unreachable and not freed yet; whether a collection that began has not ended, and its
   // phase; handed-out bytes when the last full one ended, and at which the next is due.
@@ -144,15 +144,19 @@ class Collector {
   void queue_dead(loam_object *object);
   void release_later(loam_object *child, loam_object *&next);
   void release_later_slow(loam_object *child);
-  void release_rest_later(loam_object *object, const Type &type, loam_object *&next);
-  bool load_pending(size_t most);
+  void load_pending(size_t most);
   void defer(loam_object *object);
   void run_deferred();
   loam_object *destroy(loam_object *object);
+  struct Parting {
+    bool dies;
+    loam_object *next;  // see destroy
+  };
+  Parting part(loam_object *object, const Type &type);
   void dispose_dead(loam_object *object, const Type &type);
   bool release(loam_object *child);
-  void free_dead(loam_object *object, const Type &type);
-  void return_later(loam_object *object, size_t bytes);
+  void free_dead(loam_object *object, uint32_t tag, const Type &type);
+  void return_later(loam_object *object, size_t bytes, uint32_t reciprocal);
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
   void thaw(loam_object *object);
@@ -206,7 +210,7 @@ class Collector {
   void attend(uint32_t why);
 
   // slices.cc
-  bool automatic() const { return disabled_ == 0 && teardown_.pending.empty(); }
+  bool automatic() const { return disabled_ == 0 && teardown_.nothing_aside(); }
   void start_cycle();
   void end_cycle();
   void abandon_cycle();

@@ -278,7 +278,7 @@ void Collector::safepoint() {
   drain_slice();
   run_deferred();
   if (heap_.locked() || (phase_ != Phase::kNone && !incremental_)) return;
-  if (!teardown_.pending.empty()) {  // a full collection waits until the cascades are through
+  if (!teardown_.nothing_aside()) {  // a full collection waits until the cascades are through
     if (disabled_ == 0 && young_due() && phase_ == Phase::kNone) run_young();
     return;
   }
@@ -333,7 +333,7 @@ bool Collector::step(uint64_t budget_ns) {
     if (frame_ != nullptr || heap_.locked()) return false;
     if (automatic()) run_slice(kStepUnits);
     const bool due = cycle_.running() || incremental_ || full_due() || young_due();
-    if (teardown_.pending.empty() && (disabled_ != 0 || !due)) return false;
+    if (teardown_.nothing_aside() && (disabled_ != 0 || !due)) return false;
     if (alloc::os_monotonic_ns() - start_ns >= budget_ns) return true;
   }
 }

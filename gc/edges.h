@@ -11,6 +11,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "allocator/base/check.h"
 #include "gc/type.h"
 
 struct loam_visitor {
@@ -41,6 +42,7 @@ inline void visit_fields(const Type &type, const loam_object *object, Visit &&vi
   for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
     visit(read_field<loam_object *>(object, at));
   }
+  if (LOAM_EXPECT((type.ref_words | type.value_words) == 0)) return;
   for (uint32_t words = type.ref_words; words != 0; words &= words - 1) {
     const auto at = static_cast<unsigned>(__builtin_ctz(words));
     visit(read_field<loam_object *>(object, at * sizeof(uint64_t)));

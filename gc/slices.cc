@@ -58,7 +58,7 @@ bool Collector::under_way(Work *out_phase) const {
 
 void Collector::start_cycle() {
   run_collection(Collection::kYoung);
-  if (phase_ != Phase::kNone || !teardown_.pending.empty() || heap_.locked()) return;  // later
+  if (phase_ != Phase::kNone || !teardown_.nothing_aside() || heap_.locked()) return;  // later
   activity_ = Activity::kCollecting;
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, Collection::kFull);
   const uint64_t start_ns = alloc::os_monotonic_ns();
@@ -97,7 +97,7 @@ void Collector::abandon_cycle() {
 // Up to `budget` units, of as many stages as they last for.
 void Collector::run_slice(size_t budget) {
   while (budget > 0 && (cycle_.running() || incremental_) && !heap_.locked() &&
-         teardown_.pending.empty()) {
+         teardown_.nothing_aside()) {
     const size_t used = run_stretch(budget);
     budget -= used < budget ? used : budget;
     set_rate();

@@ -87,17 +87,21 @@ bool Collector::relieve_waiting() {
 // objects at the most, the rest is left for the next safepoints.
 void Collector::cascade(loam_object *next, size_t most) {
   activity_ = Activity::kDraining;
-  teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
+  // A cascade that is cut in slices is a big one, and its blocks stand in any order: what returns
+  // too long a list to the slabs would miss the cache with each, in one operation.
+  const bool fills_lists = heap_.has_cache() && !(next == nullptr && teardown_.behind);
+  teardown_.list_room = fills_lists ? Teardown::kListRoom : 0;
   if (most != SIZE_MAX && !teardown_.holds_segments) {
     heap_.hold_segments();
     teardown_.holds_segments = true;
   }
-  const bool takes_pending = next == nullptr || !teardown_.behind;
+  const bool takes_aside = next == nullptr || !teardown_.behind;
   while (most != 0) {
     if (next == nullptr) {
       const ReleaseQueue::Entry entry = teardown_.queue.take();
       if (LOAM_RARELY(entry == 0)) {
-        if (!takes_pending || !load_pending(most)) break;
+        if (!takes_aside || teardown_.nothing_aside()) break;
+        if (!teardown_.queue.restore()) load_pending(most);
         continue;
       }
       loam_object *object = ReleaseQueue::object_of(entry);
@@ -110,7 +114,7 @@ void Collector::cascade(loam_object *next, size_t most) {
   if (LOAM_RARELY(most == 0)) set_aside(next);
   teardown_.returns.finish();
   activity_ = Activity::kIdle;
-  if (LOAM_EXPECT(teardown_.pending.empty())) {
+  if (LOAM_EXPECT(teardown_.nothing_aside())) {
     teardown_.behind = false;
     if (heap_.has_idle_segments()) {
       if (teardown_.holds_segments) attend(kAttendWork);
@@ -125,13 +129,25 @@ void Collector::cascade(loam_object *next, size_t most) {
   attend(kAttendWork);
 }
 
-// Between slices no reference is left undecided: what is queued dies and is pending, or lives.
+// Between slices no reference is left undecided: what is queued dies and is set aside, or lives.
 LOAM_NOINLINE void Collector::set_aside(loam_object *next) {
-  if (next != nullptr) teardown_.pending.add(next);
-  while (const ReleaseQueue::Entry entry = teardown_.queue.take()) {
+  ReleaseQueue &queue = teardown_.queue;
+  loam_object *objects[ReleaseQueue::kAside];
+  const size_t room = ReleaseQueue::kAside - queue.aside();
+  size_t count = 0;
+  const auto keep = [&](loam_object *object) {
+    if (count < room) {
+      objects[count++] = object;
+    } else {
+      teardown_.pending.add(object);
+    }
+  };
+  if (next != nullptr) keep(next);
+  while (const ReleaseQueue::Entry entry = queue.take()) {
     loam_object *object = ReleaseQueue::object_of(entry);
-    if (ReleaseQueue::is_dead(entry) || release(object)) teardown_.pending.add(object);
+    if (ReleaseQueue::is_dead(entry) || release(object)) keep(object);
   }
+  queue.set_aside(objects, count);
 }
 
 // Drops one reference; true when the object is to die of it.
@@ -152,17 +168,28 @@ void Collector::queue_dead(loam_object *object) {
   }
 }
 
+// The queue is full.
 LOAM_NOINLINE void Collector::release_later_slow(loam_object *child) {
-  const ReleaseQueue::Entry entry = teardown_.queue.pass_through(ReleaseQueue::edge_to(child));
-  loam_object *object = ReleaseQueue::object_of(entry);
-  if (ReleaseQueue::is_dead(entry) || release(object)) teardown_.pending.add(object);
+  ReleaseQueue::Entry entries[ReleaseQueue::kBatch];
+  const unsigned count = teardown_.queue.unload(entries);
+  for (unsigned i = 0; i < count; ++i) {
+    loam_object *object = ReleaseQueue::object_of(entries[i]);
+    if (ReleaseQueue::is_dead(entries[i]) || release(object)) teardown_.pending.add(object);
+  }
+  teardown_.queue.push(ReleaseQueue::edge_to(child));
 }
 
-LOAM_NOINLINE bool Collector::load_pending(size_t most) {
+// The queue is empty. It takes what is worth a few batches.
+LOAM_NOINLINE void Collector::load_pending(size_t most) {
   loam_object *objects[WaitingSet::kMost];
-  const size_t count = teardown_.pending.take(objects, most);
-  for (size_t i = 0; i < count; ++i) teardown_.queue.push(ReleaseQueue::dead(objects[i]));
-  return count != 0;
+  size_t loaded = 0;
+  if (most > WaitingSet::kMost) most = WaitingSet::kMost;
+  while (loaded < most) {
+    const size_t count = teardown_.pending.take(objects, most - loaded);
+    if (count == 0) break;
+    for (size_t i = 0; i < count; ++i) teardown_.queue.push(ReleaseQueue::dead(objects[i]));
+    loaded += count;
+  }
 }
 
 LOAM_NOINLINE void Collector::defer(loam_object *object) {
@@ -210,30 +237,39 @@ inline void Collector::release_later(loam_object *child, loam_object *&next) {
   }
 }
 
-LOAM_NOINLINE void Collector::release_rest_later(loam_object *object, const Type &type,
-                                                 loam_object *&next) {
-  visit_rest(type, object, [this, &next](loam_object *child) { release_later(child, next); });
-}
-
 // Releases the children, calls dispose, frees the block; or leaves the object, resurrected or
 // deferred. Returns a child that died of it and is in no queue, or null.
 inline loam_object *Collector::destroy(loam_object *object) {
-  const Type &type = type_of(object);
-  if (LOAM_RARELY((object->tag & LOAM_FLAG_WEAK) != 0 || type.finalize != nullptr)) {
-    if (!say_farewell(object, type)) return nullptr;
-  }
+  uint32_t tag = object->tag;
+  const Type &type = *types_.types[type_index(tag)];
   loam_object *next = nullptr;
-  if (LOAM_RARELY(type.dispose != nullptr)) {
-    dispose_dead(object, type);
-  } else if (type.has_edges) {
+  if (LOAM_EXPECT(type.dies_plainly && (tag & LOAM_FLAG_WEAK) == 0)) {
     visit_fields(type, object, [this, &next](loam_object *child) {
       if (child != nullptr) release_later(child, next);
     });
-    if (LOAM_RARELY(type.has_rest)) release_rest_later(object, type, next);
+  } else {
+    const Parting parting = part(object, type);
+    if (!parting.dies) return nullptr;
+    next = parting.next;
+    tag = object->tag;  // host code ran
   }
   ++statistics_.freed_by_count;
-  free_dead(object, type);
+  free_dead(object, tag, type);
   return next;
+}
+
+// All but freeing, of those that do not die plainly.
+LOAM_NOINLINE Collector::Parting Collector::part(loam_object *object, const Type &type) {
+  if ((object->tag & LOAM_FLAG_WEAK) != 0 || type.finalize != nullptr) {
+    if (!say_farewell(object, type)) return {false, nullptr};
+  }
+  loam_object *next = nullptr;
+  if (type.dispose != nullptr) {
+    dispose_dead(object, type);
+  } else if (type.has_edges) {
+    visit_edges(type, object, [this, &next](loam_object *child) { release_later(child, next); });
+  }
+  return {true, next};
 }
 
 // Children are released before their parent's dispose: it must not find them alive.
@@ -249,22 +285,22 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
 
 // The first blocks of a cascade go to the thread's lists, where the next objects find them warm;
 // those of a big one straight to their slabs: a list of them would be long, and in any order.
-inline void Collector::free_dead(loam_object *object, const Type &type) {
+inline void Collector::free_dead(loam_object *object, uint32_t tag, const Type &type) {
   if (LOAM_RARELY(type.head_offset == 0 || judge_.frozen != 0)) return free_dead_slow(object, type);
-  if ((object->tag & LOAM_FLAG_OLD) == 0 && teardown_.list_room > 0) {
+  if (teardown_.list_room > 0 && (tag & LOAM_FLAG_OLD) == 0) {
     const auto steps = static_cast<int32_t>(type.block_size / LOAM_CLASS_STEP);
     if (LOAM_RARELY((thread_->free_budget -= steps) < 0)) return free_dead_slow(object, type);
     --teardown_.list_room;
     push_free(object, type);
     return;
   }
-  return_later(object, type.block_size);
+  return_later(object, type.block_size, type.reciprocal);
 }
 
-inline void Collector::return_later(loam_object *object, size_t bytes) {
+inline void Collector::return_later(loam_object *object, size_t bytes, uint32_t reciprocal) {
   zero_behind_link(object, bytes);
   *reinterpret_cast<loam_block *>(object) = loam_block{};
-  teardown_.returns.add(heap_.range().block_number(object));
+  teardown_.returns.add(heap_.range().block_number(object, reciprocal));
 }
 
 LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &type) {
@@ -274,7 +310,7 @@ LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &ty
     const size_t bytes = heap_.block_bytes(object);
     if (judge_.frozen != 0) thaw(object);
     if (!heap_.watched() && ((tag & LOAM_FLAG_OLD) != 0 || teardown_.list_room <= 0)) {
-      return return_later(object, bytes);
+      return return_later(object, bytes, heap_.range().reciprocal_at(object));
     }
     --teardown_.list_room;
     zero_behind_link(object, bytes);

@@ -23,6 +23,8 @@ struct Type : loam_type {
   bool unzeroed;     // LOAM_TYPE_UNZEROED
   bool has_edges;    // false: nothing to trace
   bool has_rest;     // edges behind its first words: far fields, items, what trace reports
+  // Dies without host code; all its edges are fields of the first words; its blocks have a head.
+  bool dies_plainly;
   // The first run of fields that are a loam_object *: offsets of the first and behind the last.
   uint16_t run_begin, run_end;
   uint32_t ref_words;    // bit i: the object's word i, of 8 bytes, is one that is not in the run
@@ -38,6 +40,7 @@ struct Type : loam_type {
   loam_finalize_fn finalize;
   loam_dispose_fn dispose;
   uint32_t block_size;   // bytes of a small block of a fixed size; else 0
+  uint32_t reciprocal;   // of block_size, see block_index
   uint16_t pool_head;    // of its private pool; LOAM_HEAD_NULL: by size
   size_t instance_size;  // bytes, header included; 0: given per object
   size_t least_size;     // bytes: the header and every described field

@@ -5,16 +5,30 @@ namespace loam::gc {
 using alloc::Large;
 using alloc::Slab;
 
-// The window fills before anything leaves it, and is emptied last.
-LOAM_NOINLINE ReleaseQueue::Entry ReleaseQueue::take_slow() {
-  while (depth_ != 0) {
-    const Entry entry = stack_[--depth_];
-    if (in_window_ == kWindow) return exchange(entry);
-    prefetch(entry);
-    window_[(oldest_ + in_window_++) % kWindow] = entry;
+unsigned ReleaseQueue::unload(Entry *out) {
+  const unsigned most = depth_ - floor_;
+  const unsigned count = most < kBatch ? most : kBatch;
+  depth_ -= count;
+  for (unsigned i = 0; i < count; ++i) {
+    const Entry entry = stack_[depth_ + i];
+    __builtin_prefetch(reinterpret_cast<const void *>(entry & ~kDead), 1);
+    out[i] = entry;
   }
-  --in_window_;
-  return window_[oldest_++ % kWindow];
+  return count;
+}
+
+// The batch at hand is used up: it is filled anew, and the other one is taken meanwhile.
+LOAM_NOINLINE ReleaseQueue::Entry ReleaseQueue::take_slow() {
+  if (coming_ == 0) {
+    little_ = depth_ > floor_ + kLittle ? 0 : floor_ + kLittle;
+    if (little_ != 0) return depth_ != floor_ ? stack_[--depth_] : 0;
+    coming_ = unload(batches_[at_hand_ ^ 1]);
+  }
+  const unsigned count = unload(batches_[at_hand_]);
+  at_hand_ ^= 1;
+  left_ = coming_;
+  coming_ = count;
+  return batches_[at_hand_][--left_];
 }
 
 LOAM_NOINLINE void WaitingSet::add(loam_object *object) {

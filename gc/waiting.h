@@ -10,14 +10,19 @@
 
 #include "allocator/base/check.h"
 #include "allocator/heap.h"
+#include "allocator/returns.h"
 
 namespace loam::gc {
 
 // What a cascade does next, in bounded memory:
 //
-//   push --> stack of kStack --> window of kWindow, prefetched on entry --> take
-//                     |
+//   push --> stack of kStack --> batch, on its way from memory --> batch at hand --> take
+//     [set aside]     |
 //                     +--> take, while little waits: then the next object is warm, or alone
+//
+// A batch is prefetched in one go when the one before it is at hand: a processor that has to
+// translate an address first does not retire the prefetch before, but it translates several at a
+// time.
 //
 // An entry is the target of an edge whose reference is still to be dropped, or, marked kDead, an
 // object whose count is gone.
@@ -30,45 +35,55 @@ class ReleaseQueue {
   static loam_object *object_of(Entry entry) {
     return reinterpret_cast<loam_object *>(entry & ~kDead);
   }
+  static constexpr unsigned kBatch = 16;
 
-  bool empty() const { return depth_ == 0 && in_window_ == 0; }
+  bool empty() const { return depth_ == floor_ && left_ + coming_ == 0; }
   bool full() const { return depth_ == kStack; }
   // So few that what is queued next is taken next: its reference may be dropped without the detour.
-  bool holds_little() const { return in_window_ == 0 && depth_ < kLittle; }
+  bool holds_little() const { return depth_ < little_; }
   void push(Entry entry) { stack_[depth_++] = entry; }  // not when full
 
   // The next entry; 0: none.
   Entry take() {
-    if (LOAM_EXPECT(in_window_ == kWindow && depth_ != 0)) return exchange(stack_[--depth_]);
-    if (in_window_ == 0 && depth_ <= kLittle) return depth_ != 0 ? stack_[--depth_] : 0;
+    if (LOAM_EXPECT(left_ != 0)) return batches_[at_hand_][--left_];
+    if (depth_ < little_) return depth_ != floor_ ? stack_[--depth_] : 0;
     return take_slow();
   }
-  // When full: takes an entry in all the same, and one out, prefetched if that was possible.
-  Entry pass_through(Entry entry) { return in_window_ == kWindow ? exchange(entry) : entry; }
+  // Moves the top of the stack out, prefetched; returns how many, kBatch at the most.
+  unsigned unload(Entry *out);
+
+  // Dead objects at the stack's bottom, set aside until restore(): without them the queue is empty.
+  static constexpr size_t kAside = 768;
+  size_t aside() const { return floor_; }
+  // The first of them is on top; they and those aside are kAside at the most.
+  void set_aside(loam_object *const *objects, size_t count) {
+    while (count > 0) push(dead(objects[--count]));
+    set_floor(depth_);
+  }
+  bool restore() {  // false: there were none
+    const bool any = floor_ != 0;
+    set_floor(0);
+    return any;
+  }
 
  private:
   static constexpr Entry kDead = 1;
-  static constexpr unsigned kStack = 256;
-  static constexpr unsigned kWindow = 16;
+  static constexpr unsigned kStack = 1024;
   static constexpr unsigned kLittle = 8;
 
-  static void prefetch(Entry entry) {
-    __builtin_prefetch(reinterpret_cast<const void *>(entry & ~kDead), 1);
+  void set_floor(unsigned floor) {  // when empty
+    floor_ = floor;
+    little_ = floor + kLittle;
   }
-  Entry exchange(Entry entry) {
-    prefetch(entry);
-    Entry &slot = window_[oldest_++ % kWindow];
-    const Entry out = slot;
-    slot = entry;
-    return out;
-  }
-
   Entry take_slow();
 
   unsigned depth_ = 0;
-  unsigned in_window_ = 0;
-  unsigned oldest_ = 0;  // of the window, modulo kWindow
-  Entry window_[kWindow];
+  unsigned floor_ = 0;         // below it they are set aside
+  unsigned little_ = kLittle;  // while not so much waits, nothing is in batches; 0: something is
+  unsigned at_hand_ = 0;       // index of a batch
+  unsigned left_ = 0;          // of the batch at hand
+  unsigned coming_ = 0;        // of the other one
+  Entry batches_[2][kBatch];
   Entry stack_[kStack];
 };
 
@@ -107,18 +122,20 @@ struct Teardown {
 
   static constexpr int32_t kListRoom = 256;
 
-  bool nothing_waits() const { return queue.empty() && pending.empty(); }
+  bool nothing_aside() const { return queue.aside() == 0 && pending.empty(); }
+  size_t waiting_objects() const { return queue.aside() + pending.count() + deferred.count(); }
+  bool nothing_waits() const { return queue.empty() && nothing_aside(); }
 
   ReleaseQueue queue;
-  WaitingSet pending;   // a queue overflowed, or a cascade passed its budget
+  WaitingSet pending;   // the queue overflowed, or what is set aside in it
   WaitingSet deferred;  // until host code may run
-  bool behind = false;  // the rest of a cascade is pending
+  bool behind = false;  // the rest of a cascade is set aside
   bool quiet = false;   // what needs host code to die is deferred
   // Segments that cascades with a budget emptied are given back one at a time.
   bool holds_segments = false;
   uint64_t drained_at = 0;  // behind: heap.taken_blocks at the last slice
   int32_t list_room = 0;    // blocks that the running cascade may still put on the thread's lists
-  alloc::Heap::Returns returns;  // blocks on their way back to their slabs
+  alloc::Returns returns;   // blocks on their way back to their slabs
 };
 
 }  // namespace loam::gc

@@ -20,21 +20,23 @@ struct Pattern {
   const char *name;
   void (*run)(peer::Heap heap, const cycles::Sizes &sizes);
   bool counts;  // only for peers that free at the last drop
+  bool bounds;  // only for those that can bound what a drop frees
 };
 
 constexpr Pattern kPatterns[] = {
-    {"new-drop", cycles::new_and_drop, true},
-    {"resident", cycles::resident, false},
-    {"collect-ordered", cycles::collect_ordered, false},
-    {"collect-shuffled", cycles::collect_shuffled, false},
-    {"churn", cycles::churn, false},
-    {"release-chain", cycles::release_chain, true},
-    {"release-ordered", cycles::release_ordered, true},
-    {"release-shuffled", cycles::release_shuffled, true},
-    {"grow", cycles::grow, false},
-    {"sessions", cycles::sessions, false},
-    {"leak", cycles::leak, false},
-    {"cache", cycles::cache, false},
+    {"new-drop", cycles::new_and_drop, true, false},
+    {"resident", cycles::resident, false, false},
+    {"collect-ordered", cycles::collect_ordered, false, false},
+    {"collect-shuffled", cycles::collect_shuffled, false, false},
+    {"churn", cycles::churn, false, false},
+    {"release-chain", cycles::release_chain, true, false},
+    {"release-ordered", cycles::release_ordered, true, false},
+    {"release-shuffled", cycles::release_shuffled, true, false},
+    {"drop-in-slices", cycles::drop_in_slices, true, true},
+    {"grow", cycles::grow, false, false},
+    {"sessions", cycles::sessions, false, false},
+    {"leak", cycles::leak, false, false},
+    {"cache", cycles::cache, false, false},
 };
 
 struct Command {
@@ -94,7 +96,11 @@ void run(const Pattern &pattern, const cycles::Sizes &sizes) {
     std::printf("%s: skipped, %s frees nothing at the last drop\n", pattern.name, peer::kName);
     return;
   }
-  pattern.run(peer::Heap::open(), sizes);
+  if (pattern.bounds && !peer::kBounds) {
+    std::printf("%s: skipped, %s bounds no drop\n", pattern.name, peer::kName);
+    return;
+  }
+  pattern.run(peer::Heap::open(pattern.bounds ? cycles::kDropBudget : 0), sizes);
 }
 
 bool run_in_child(const Pattern &pattern, const cycles::Sizes &sizes) {

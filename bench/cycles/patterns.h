@@ -28,6 +28,9 @@ struct Sizes {
   }
 };
 
+// Nodes that one drop frees at the most, in a heap that bounds it.
+inline constexpr size_t kDropBudget = 4096;
+
 // heap.cc
 void new_and_drop(peer::Heap heap, const Sizes &sizes);
 void resident(peer::Heap heap, const Sizes &sizes);
@@ -40,6 +43,7 @@ void collect_shuffled(peer::Heap heap, const Sizes &sizes);
 void release_chain(peer::Heap heap, const Sizes &sizes);
 void release_ordered(peer::Heap heap, const Sizes &sizes);
 void release_shuffled(peer::Heap heap, const Sizes &sizes);
+void drop_in_slices(peer::Heap heap, const Sizes &sizes);  // a heap with kDropBudget
 // steady.cc
 void sessions(peer::Heap heap, const Sizes &sizes);
 void leak(peer::Heap heap, const Sizes &sizes);

@@ -30,11 +30,18 @@ std::string short_count(size_t count) {
   return std::to_string(count);
 }
 
-uint64_t now_ns() {
+namespace {
+
+uint64_t read_clock(clockid_t clock) {
   timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
 }
+
+}  // namespace
+
+uint64_t now_ns() { return read_clock(CLOCK_MONOTONIC); }
+uint64_t thread_ns() { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 void Durations::sort() {
   ns_.resize(size_);

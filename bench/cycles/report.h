@@ -28,6 +28,7 @@ void report_at(const char *group, const std::string &what, size_t nodes, const c
 std::string short_count(size_t count);
 
 uint64_t now_ns();
+uint64_t thread_ns();  // stands still while another thread has the processor
 
 // Nanoseconds that `work` takes.
 template <typename Work>

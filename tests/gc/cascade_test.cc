@@ -3,10 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "../support/host.h"
+#include "../support/scale.h"
 
 namespace {
 
@@ -50,6 +52,17 @@ std::size_t freed_by(const Host &host, Action action) {
   return freed(host) - before;
 }
 
+// Blocks on the list that new objects of the type are taken from.
+std::size_t listed_blocks(const Host &host, const loam_type *type) {
+  std::size_t count = 0;
+  const auto *head = reinterpret_cast<const char *>(host.thread) + type->head_offset;
+  for (auto *block = *reinterpret_cast<loam_block *const *>(head); block != nullptr;
+       block = block->next) {
+    ++count;
+  }
+  return count;
+}
+
 std::string options(std::size_t budget, const char *more = "") {
   return "collect_at=safepoint,cascade_budget=" + std::to_string(budget) + more;
 }
@@ -91,6 +104,68 @@ TEST_CASE("a decref frees nothing of the cascades before it") {
   host.drop(first);
   CHECK(freed_by(host, [&] { host.drop(second); }) == 5);
   CHECK(freed(host) == 15);
+}
+
+TEST_CASE("a slice puts nothing on the thread's list") {
+  constexpr std::size_t kBudget = 100;
+  Host host(options(kBudget).c_str());
+  Pair *root = chain(host, 50000);
+  const std::size_t before = listed_blocks(host, host.types.pair);
+  host.drop(root);
+  while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+  CHECK(listed_blocks(host, host.types.pair) <= before + kBudget);
+}
+
+TEST_CASE("a decref while much waits bounds itself and leaves the rest") {
+  constexpr std::size_t kWide = 3000;  // more than the queue sets aside
+  Host host(options(1000).c_str());
+  for (int i = 0; i < 3; ++i) {
+    List *list = host.list();
+    for (std::size_t j = 0; j < kWide; ++j) {
+      Pair *pair = host.pair();
+      host.push(list, box(as_object(pair)));
+      host.drop(pair);
+    }
+    CHECK(freed_by(host, [&] { host.drop(list); }) == 1000);
+  }
+  CHECK(host.stats().pending_objects == 3 * (kWide + 1 - 1000));
+  CHECK(freed_by(host, [&] { host.drop(tree(host, 8)); }) == 255);
+  CHECK(host.verify());
+  while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+  CHECK(freed(host) == 3 * (kWide + 1) + 255);
+}
+
+// Half of the objects are old, every seventh is held, and the tree is linked in any order.
+TEST_CASE("objects that die in any order leave the others and their slabs whole") {
+  constexpr std::size_t kObjects = 40000, kHeld = 7;
+  const std::uint64_t seed = seed_or(20250417);
+  INFO("LOAM_TEST_SEED=" << seed);
+  for (const char *mode : {"", "cascade_budget=1000", "cascade_budget=3000,young_threshold=64"}) {
+    CAPTURE(mode);
+    Host host(mode);
+    std::vector<Pair *> nodes;
+    for (std::size_t i = 0; i < kObjects; ++i) {
+      nodes.push_back(host.pair());
+      if (i == kObjects / 2) host.collect();
+    }
+    std::shuffle(nodes.begin(), nodes.end(), std::mt19937_64(seed));
+    std::vector<bool> lives(kObjects);
+    std::size_t dead = 0;
+    for (std::size_t i = 0; i < kObjects; ++i) {
+      lives[i] = i % kHeld == kHeld - 1 || (i > 0 && lives[(i - 1) / 2]);
+      dead += lives[i] ? 0 : 1;
+      if (i % kHeld == kHeld - 1) host.hold(nodes[i]);
+    }
+    for (std::size_t i = 1; i < kObjects; ++i) {
+      Pair *parent = nodes[(i - 1) / 2];
+      host.give(i % 2 == 1 ? parent->left : parent->right, nodes[i]);
+    }
+    host.drop(nodes[0]);
+    while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+    CHECK(freed(host) == dead);
+    CHECK(host.verify());
+    for (std::size_t i = kHeld - 1; i < kObjects; i += kHeld) host.drop(nodes[i]);
+  }
 }
 
 TEST_CASE("what waits is freed at twice the rate of allocation") {

@@ -17,6 +17,7 @@ namespace peer {
 inline constexpr char kName[] = "Boehm 8.2";
 inline constexpr char kBytesInUse[] = "heap less free heap blocks";
 inline constexpr bool kCounts = false;
+inline constexpr bool kBounds = false;
 
 struct Node {
   Node *left, *right, *parent;
@@ -24,7 +25,7 @@ struct Node {
 
 class Heap {
  public:
-  static Heap open() {
+  static Heap open(size_t) {
     GC_set_markers_count(1);
     GC_INIT();
     GC_disable();
@@ -39,6 +40,7 @@ class Heap {
   Node *hold(Node *node) const { return node; }
   void drop(Node *) const {}
 
+  void safepoint() const {}
   void collect() const {
     overwrite_stack();
     const bool automatic = GC_is_disabled() == 0;

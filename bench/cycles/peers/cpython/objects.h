@@ -17,6 +17,7 @@ namespace peer {
 inline constexpr char kName[] = "CPython 3.11";
 inline constexpr char kBytesInUse[] = "sys.getallocatedblocks() x 64";
 inline constexpr bool kCounts = true;
+inline constexpr bool kBounds = false;
 
 struct Node {
   PyObject base;
@@ -55,7 +56,7 @@ inline PyTypeObject node_type{};
 
 class Heap {
  public:
-  static Heap open() {
+  static Heap open(size_t) {
     PyConfig config;
     PyConfig_InitIsolatedConfig(&config);
     config.site_import = 0;
@@ -86,6 +87,7 @@ class Heap {
   void drop(Node *node) const { Py_DECREF(node); }
 
   // PyGC_Collect does nothing while collection is switched off.
+  void safepoint() const {}
   void collect() const {
     const bool automatic = PyGC_Enable() != 0;
     PyGC_Collect();

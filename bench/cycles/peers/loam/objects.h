@@ -3,13 +3,16 @@
 // What every peers/*/objects.h provides, in namespace peer:
 //   Node     three references, of which the patterns store and move counted pointers themselves
 //   Heap     passed by value, so that what it holds stays in registers:
+//     open                      0, or how many nodes one drop frees at the most, where kBounds
 //     make, hold, drop          a node and one reference to it; one more; one less
+//     safepoint                 what waits is freed in part
 //     collect                   a full collection, now
 //     start_automatic, stop_automatic   a heap opens with automatic collection off
 //     bytes_in_use              by nodes, garbage included; kBytesInUse says how it is known
 //     new_handles, free_handles an array of references to nodes outside the heap, all NULL
 //   kCounts  whether dropping the last reference frees a node at once; without counts, a word that
 //            looks like a reference may keep what is garbage
+//   kBounds  whether what a drop frees can be bounded
 #ifndef LOAM_BENCH_CYCLES_PEER_OBJECTS_H
 #define LOAM_BENCH_CYCLES_PEER_OBJECTS_H
 
@@ -26,6 +29,7 @@ namespace peer {
 inline constexpr char kName[] = "loam";
 inline constexpr char kBytesInUse[] = "loam_mem_alloc";
 inline constexpr bool kCounts = true;
+inline constexpr bool kBounds = true;
 
 struct Node {
   loam_object base;
@@ -36,8 +40,9 @@ static_assert(sizeof(Node) == 32, "the figures are for a 32-byte node");
 class Heap {
  public:
   // $LOAM_OPTIONS apply, so that thresholds can be tried without a rebuild.
-  static Heap open() {
+  static Heap open(size_t drop_budget) {
     loam_options options{};
+    options.cascade_budget = drop_budget;
     options.use_environment = true;
     loam_runtime *runtime = nullptr;
     bench::require(loam_runtime_create(&options, &runtime) == LOAM_OK, "loam_runtime_create");
@@ -67,6 +72,7 @@ class Heap {
   }
   void drop(Node *node) const { loam_decref(thread_, &node->base); }
 
+  void safepoint() const { loam_safepoint(thread_); }
   void collect() const { loam_collect(thread_); }
   void start_automatic() const { loam_collect_enable(thread_); }
   void stop_automatic() const { loam_collect_disable(thread_); }

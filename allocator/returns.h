@@ -1,0 +1,58 @@
+// Blocks on their way back to their slabs, one by one as they die: those of one word of the bitmap
+// that come together go back in one step, and what a word's return touches is prefetched.
+//
+//   add --> the word at hand --> filling, kBatch words --> prefetched, kBatch words --> the heap
+//
+// The tables are small beside the blocks, but of a large heap they are not in the cache either. The
+// prefetches of a batch are issued in one go: a processor that has to translate an address first
+// does not retire the prefetch before, but it translates several at a time.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/base/check.h"
+#include "allocator/heap.h"
+
+namespace loam::alloc {
+
+class Returns {
+ public:
+  explicit Returns(Heap &heap) : heap_(heap) {}
+
+  // A block that is zero, header and link included.
+  void add(size_t number) {
+    if (number / 64 != word_) start_word(number / 64);
+    bits_ |= Range::bit_of(number);
+  }
+  // Nothing is on its way any more.
+  void finish() {
+    if (bits_ != 0) finish_slow();
+  }
+
+ private:
+  static constexpr size_t kBatch = 16;
+
+  void start_word(size_t word) {
+    if (LOAM_EXPECT(bits_ != 0)) {
+      words_[half_][filled_++] = {word_, bits_};
+      if (filled_ == kBatch) turn();
+    }
+    word_ = word;
+    bits_ = 0;
+  }
+  void turn();
+  void finish_slow();
+
+  Heap &heap_;
+  size_t word_ = 0;        // the word at hand
+  uint64_t bits_ = 0;      // 0: nothing is on its way
+  size_t filled_ = 0;      // of words_[half_]
+  size_t prefetched_ = 0;  // of the other half
+  unsigned half_ = 0;
+  ReturnedWord words_[2][kBatch];
+};
+
+}  // namespace loam::alloc
