@@ -80,13 +80,31 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
   return level >= 1 ? findings + verify_lists(thread) : findings;
 }
 
+// Whether nothing is left of blocks in the tables. How long a cycle's marks may stay is for the
+// collector to say.
+bool Heap::tables_are_clean(size_t index) const {
+  for (unsigned bitmap = 0; bitmap < kBitmaps; ++bitmap) {
+    if (bitmap == kCycleMark || bitmap == kCycleGrey) continue;
+    if (count_bits(range_.words(static_cast<Bitmap>(bitmap), index)) != 0) return false;
+  }
+  const size_t first = index * kBlocksPerStretch;
+  uint32_t any = 0;
+  for (size_t block = first; block < first + kBlocksPerStretch; ++block) {
+    any |= range_.counts[block] | range_.refcounts[block] | range_.overflow_counts[block];
+  }
+  return any == 0;
+}
+
 // A slab without a pool.
 size_t Heap::verify_idle(size_t index) const {
   const Segment &segment = range_.segments[index / kSlabsPerSegment];
+  if (segment.accessible && !tables_are_clean(index)) {
+    const char *tag = segment.committed ? "[A-7]" : "[A-2]";
+    report_->message("%s slab %zu has no pool, and its tables are not zero", tag, index);
+    return 1;
+  }
   if (!segment.committed) return 0;
-  const bool listed = (segment.free_slabs & Range::bit_of(index)) != 0;
-  if (!listed || count_bits(range_.words(kAllocated, index)) != 0 ||
-      count_bits(range_.words(kYoung, index)) != 0) {
+  if ((segment.free_slabs & Range::bit_of(index)) == 0) {
     report_->message("[A-7] slab %zu has no pool, and is not free", index);
     return 1;
   }

@@ -220,7 +220,8 @@ class Collector {
 
   // census.cc
   size_t verify_tables() const;
-  size_t verify_hints() const;
+  size_t verify_prefixes() const;
+  size_t verify_newborn() const;
 
   // debug.cc
   void check_end(const loam_object *object, const Type &type) const;
