@@ -243,7 +243,7 @@ bool Collector::over_limit() const {
 
 void Collector::enable() {
   if (disabled_ == 0 || --disabled_ != 0) return;
-  if (full_due() || young_due() || over_limit()) attend(kAttendGrowth);
+  if (full_due() || young_due() || over_limit() || slice_due()) attend(kAttendGrowth);
 }
 
 void Collector::host_work_waits() {
