@@ -41,8 +41,10 @@ bool is_zero(const void *memory, std::size_t bytes) {
 
 TEST_CASE("locked pages that are discarded read zero, and their neighbours keep what they hold") {
   const std::size_t page = alloc::os_page_bytes(), bytes = 4 * page;
-  char *pages = static_cast<char *>(alloc::os_reserve(bytes));
-  REQUIRE(pages != nullptr);
+  void *reserved = alloc::os_reserve(bytes + page);
+  REQUIRE(reserved != nullptr);
+  char *pages = reinterpret_cast<char *>((reinterpret_cast<std::uintptr_t>(reserved) + page - 1) /
+                                         page * page);
   REQUIRE(alloc::os_commit(pages, bytes));
   std::memset(pages, 0x5A, bytes);
   if (lock(pages + page, page)) {
@@ -51,7 +53,7 @@ TEST_CASE("locked pages that are discarded read zero, and their neighbours keep 
     CHECK(pages[3 * page] == 0x5A);
     CHECK(pages[bytes - 1] == 0x5A);
   }
-  alloc::os_release(pages, bytes);
+  alloc::os_release(reserved, bytes + page);
 }
 
 TEST_CASE("a segment that is given back though it is locked comes back clean") {

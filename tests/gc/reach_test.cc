@@ -194,7 +194,7 @@ TEST_CASE("a pass upwards that begins in every slab takes them up slice by slice
   };
   loam_collect_enable(host.thread);
   run_cycle(host, cycles);
-  CHECK(most >= slabs / 2);
+  if (scaled(100) == 100) CHECK(most >= slabs / 2);  // else the array is not followed in parts
   CHECK(at_once <= kSlice);
   host.on_event = count_cycles;
   host.drop(first);
