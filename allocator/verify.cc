@@ -1,4 +1,6 @@
 // The heap's verifier: walks everything, changes nothing.
+#include <cstring>
+
 #include "allocator/guard.h"
 #include "allocator/heap.h"
 
@@ -12,6 +14,15 @@ size_t count_bits(const uint64_t *words) {
     bits += static_cast<size_t>(__builtin_popcountll(words[word]));
   }
   return bits;
+}
+
+bool is_zero(const void *table, size_t bytes) {
+  uint64_t any = 0, word;
+  for (size_t at = 0; at < bytes; at += sizeof word) {
+    std::memcpy(&word, static_cast<const char *>(table) + at, sizeof word);
+    any |= word;
+  }
+  return any == 0;
 }
 
 bool zero_behind_link(const char *block, size_t bytes) {
@@ -85,14 +96,14 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
 bool Heap::tables_are_clean(size_t index) const {
   for (unsigned bitmap = 0; bitmap < kBitmaps; ++bitmap) {
     if (bitmap == kCycleMark || bitmap == kCycleGrey) continue;
-    if (count_bits(range_.words(static_cast<Bitmap>(bitmap), index)) != 0) return false;
+    if (!is_zero(range_.words(static_cast<Bitmap>(bitmap), index), kBitmapBytesPerSlab)) {
+      return false;
+    }
   }
   const size_t first = index * kBlocksPerStretch;
-  uint32_t any = 0;
-  for (size_t block = first; block < first + kBlocksPerStretch; ++block) {
-    any |= range_.counts[block] | range_.refcounts[block] | range_.overflow_counts[block];
-  }
-  return any == 0;
+  return is_zero(range_.counts + first, kBlocksPerStretch) &&
+         is_zero(range_.refcounts + first, kBlocksPerStretch) &&
+         is_zero(range_.overflow_counts + first, kBlocksPerStretch * sizeof(uint32_t));
 }
 
 // A slab without a pool.

@@ -234,7 +234,7 @@ namespace {
 // A closed set larger than a batch, which FINAL condemns as a whole, with a weak reference to each
 // member.
 struct WatchedRing {
-  static constexpr std::size_t kMembers = 20000;
+  static constexpr std::size_t kMembers = 10000;
   Host &host;
   std::vector<Pair *> members;
   std::vector<loam_weak *> weaks;
@@ -288,14 +288,14 @@ TEST_CASE("references to much garbage are emptied in slices, and give nothing fr
   CHECK(ring.calls == ring.kMembers);
   CHECK(ring.full == 0);
   CHECK(finalized_before == 0);
-  CHECK(most <= 8192);  // a slice and a slab
+  CHECK(most <= 4000);  // a slice and a slab
   end_cycle(host, cycles);
   CHECK(host.finalized == ring.kMembers);
   CHECK(host.disposed == ring.kMembers);
 }
 
 TEST_CASE("until references to garbage are emptied they may be destroyed, or lose their owner") {
-  for (unsigned after = 0; after < 12; ++after) {
+  for (unsigned after = 0; after < 9; ++after) {
     Host host("torture=slice:1000");
     Cycles cycles(host);
     Pair *owner = host.pair();
