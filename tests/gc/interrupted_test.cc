@@ -288,7 +288,7 @@ TEST_CASE("references to much garbage are emptied in slices, and give nothing fr
   CHECK(ring.calls == ring.kMembers);
   CHECK(ring.full == 0);
   CHECK(finalized_before == 0);
-  CHECK(most <= 4000);  // a slice and a slab
+  CHECK(most <= 7500);  // of two slices at the end, each a slab too long
   end_cycle(host, cycles);
   CHECK(host.finalized == ring.kMembers);
   CHECK(host.disposed == ring.kMembers);
