@@ -224,6 +224,7 @@ class Heap {
   void guard_new(void *block, size_t bytes, size_t size, const char *function);
   const void *touched_block(size_t slab) const;
   void check_released(size_t slab) const;
+  bool tables_are_clean(size_t slab) const;
   size_t verify_idle(size_t slab) const;
   size_t verify_slab(size_t slab) const;
   size_t verify_large() const;

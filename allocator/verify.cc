@@ -1,4 +1,6 @@
 // The heap's verifier: walks everything, changes nothing.
+#include <cstring>
+
 #include "allocator/guard.h"
 #include "allocator/heap.h"
 
@@ -12,6 +14,15 @@ size_t count_bits(const uint64_t *words) {
     bits += static_cast<size_t>(__builtin_popcountll(words[word]));
   }
   return bits;
+}
+
+bool is_zero(const void *table, size_t bytes) {
+  uint64_t any = 0, word;
+  for (size_t at = 0; at < bytes; at += sizeof word) {
+    std::memcpy(&word, static_cast<const char *>(table) + at, sizeof word);
+    any |= word;
+  }
+  return any == 0;
 }
 
 bool zero_behind_link(const char *block, size_t bytes) {
@@ -101,13 +112,31 @@ size_t Heap::verify_large() const {
   return findings;
 }
 
+// Whether nothing is left of blocks in the tables. How long a cycle's marks may stay is for the
+// collector to say.
+bool Heap::tables_are_clean(size_t index) const {
+  for (unsigned bitmap = 0; bitmap < kBitmaps; ++bitmap) {
+    if (bitmap == kCycleMark || bitmap == kCycleGrey) continue;
+    if (!is_zero(range_.words(static_cast<Bitmap>(bitmap), index), kBitmapBytesPerSlab)) {
+      return false;
+    }
+  }
+  const size_t first = index * kBlocksPerStretch;
+  return is_zero(range_.counts + first, kBlocksPerStretch) &&
+         is_zero(range_.refcounts + first, kBlocksPerStretch) &&
+         is_zero(range_.overflow_counts + first, kBlocksPerStretch * sizeof(uint32_t));
+}
+
 // A slab without a pool.
 size_t Heap::verify_idle(size_t index) const {
   const Segment &segment = range_.segments[index / kSlabsPerSegment];
+  if (segment.accessible && !tables_are_clean(index)) {
+    const char *tag = segment.committed ? "[A-7]" : "[A-2]";
+    report_->message("%s slab %zu has no pool, and its tables are not zero", tag, index);
+    return 1;
+  }
   if (!segment.committed) return 0;
-  const bool listed = (segment.free_slabs & Range::bit_of(index)) != 0;
-  if (!listed || count_bits(range_.words(kAllocated, index)) != 0 ||
-      count_bits(range_.words(kYoung, index)) != 0) {
+  if ((segment.free_slabs & Range::bit_of(index)) == 0) {
     report_->message("[A-7] slab %zu has no pool, and is not free", index);
     return 1;
   }

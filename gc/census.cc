@@ -297,24 +297,46 @@ struct VerifyPass {
 
 }  // namespace
 
+// Whether no bit of the bitmap may be set now.
+bool Collector::is_to_be_clean(alloc::Bitmap bitmap) const {
+  switch (bitmap) {
+    case alloc::kAllocated:
+    case alloc::kYoung:
+      return false;
+    case alloc::kCondemned:
+      return phase_ == Phase::kNone;
+    case alloc::kPending:
+      return teardown_.pending.empty();
+    case alloc::kDeferred:
+      return teardown_.deferred.empty();
+    case alloc::kFrozen:
+      return judge_.frozen == 0;
+    case alloc::kCycleMark:
+    case alloc::kCycleGrey:
+      return !cycle_.running();
+    default:
+      return true;
+  }
+}
+
+// Of slabs without a pool too, since a cycle leaves marks there until it is over.
 size_t Collector::verify_tables() const {
   size_t findings = 0;
   const Range &range = heap_.range();
   for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
-    const Slab &entry = range.slabs[slab];
-    if (entry.kind == Kind::kNone) continue;
+    if (!range.segments[slab / alloc::kSlabsPerSegment].accessible) continue;
     uint64_t set = 0;
-    for (const auto bitmap : {alloc::kMark, alloc::kGrey, alloc::kEmergency, alloc::kCondemned}) {
-      if (bitmap == alloc::kCondemned && phase_ != Phase::kNone) continue;
+    for (unsigned at = 0; at < alloc::kBitmaps; ++at) {
+      const auto bitmap = static_cast<alloc::Bitmap>(at);
+      if (!is_to_be_clean(bitmap)) continue;
       for (size_t word = 0; word < alloc::kWordsPerStretch; ++word) {
         set |= range.words(bitmap, slab)[word];
       }
     }
-    if (judge_.shares_counts) continue;
-    const uint8_t *counts = range.counts + slab * kBlocksPerStretch;
-    const uint8_t *refcounts = range.refcounts + slab * kBlocksPerStretch;
-    for (size_t block = 0; block < entry.block_count; ++block) {
-      set |= static_cast<uint64_t>(counts[block] | refcounts[block]);
+    const size_t first = slab * kBlocksPerStretch;
+    const size_t counted = judge_.shares_counts ? 0 : range.slabs[slab].block_count;
+    for (size_t block = first; block < first + counted; ++block) {
+      set |= range.counts[block] | range.refcounts[block] | range.overflow_counts[block];
     }
     if (set == 0) continue;
     heap_.report().message("[G-5] a table of the collector is not zero at slab %zu", slab);
@@ -323,30 +345,48 @@ size_t Collector::verify_tables() const {
   return findings;
 }
 
-// The bitmaps of the cycle.
-size_t Collector::verify_hints() const {
+// What stands in the tables for small objects, and in the prefix of large ones.
+size_t Collector::verify_prefixes() const {
+  size_t findings = 0;
+  const LargeRegistry &registry = heap_.large();
+  const bool is_idle = phase_ == Phase::kNone;
+  for (const auto list : LargeRegistry::kContainerLists) {
+    const bool is_cycles = list == LargeRegistry::kGreyList || list == LargeRegistry::kSeenList;
+    for (const Large *large = registry.first(list); large != registry.end(list);
+         large = large->next) {
+      bool set = large->mark || large->emergency || (is_idle && large->condemned) ||
+                 (judge_.frozen == 0 && large->frozen);
+      if (!judge_.shares_counts) set = set || large->inner_edges != 0;
+      if (!cycle_.running()) set = set || large->cycle_mark || large->scanned != 0 || is_cycles;
+      if (!set) continue;
+      heap_.report().message("[G-5] the prefix of %p holds what a collection left",
+                             static_cast<const void *>(large + 1));
+      ++findings;
+    }
+  }
+  return findings;
+}
+
+size_t Collector::verify_newborn() const {
+  if (!heap_.born_marked) return 0;
   size_t findings = 0;
   const Range &range = heap_.range();
   for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
-    uint64_t suspects = 0, left_over = 0;
+    uint64_t suspects = 0;
     for (size_t word = 0; word < alloc::kWordsPerStretch; ++word) {
-      const uint64_t marks = range.words(alloc::kCycleMark, slab)[word];
-      suspects |= range.words(alloc::kYoung, slab)[word] & ~marks;
-      left_over |= marks | range.words(alloc::kCycleGrey, slab)[word];
+      suspects |=
+          range.words(alloc::kYoung, slab)[word] & ~range.words(alloc::kCycleMark, slab)[word];
     }
-    const char *wrong = nullptr;
-    if (heap_.born_marked && suspects != 0) wrong = "[G-11] a young block is a suspect";
-    if (!cycle_.running() && left_over != 0) wrong = "[G-5] a cycle is over, but not its marks";
-    if (wrong == nullptr) continue;
-    heap_.report().message("%s, at slab %zu", wrong, slab);
+    if (suspects == 0) continue;
+    heap_.report().message("[G-11] a young block is a suspect, at slab %zu", slab);
     ++findings;
   }
   return findings;
 }
 
 size_t Collector::verify() const {
-  const size_t table_findings = verify_tables() + verify_hints();
+  const size_t table_findings = verify_tables() + verify_prefixes() + verify_newborn();
   if (table_findings != 0) return table_findings;
   if (judge_.shares_counts) return 0;  // the tables are the cycle's, until its slices have passed
   VerifyPass pass = {this, {&heap_.range(), &heap_.large()}, &heap_.report(), 0};

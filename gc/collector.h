@@ -122,7 +122,7 @@ class Collector {
  private:
   enum class Activity : uint8_t { kIdle, kDraining, kCollecting };
   // Where an interrupted collection goes on.
-  enum class Phase : uint8_t { kNone, kCallbacks, kFinalize, kSweep };
+  enum class Phase : uint8_t { kNone, kForget, kCallbacks, kFinalize, kSweep };
 
   // Where a sweep goes on.
   static constexpr size_t kFirstSlab = SIZE_MAX;
@@ -178,7 +178,7 @@ class Collector {
   size_t each_condemned(const GarbageSet &set, size_t slab, Visit &&visit);
   template <typename Work>
   bool each_condemned_slab(const GarbageSet &set, size_t *at, size_t *budget, Work &&work);
-  void forget_weak(Judge::SetName name, bool as_owner);
+  bool forget_weak(Judge::SetName name, bool as_owner, Sweep *at, size_t *budget);
   bool finalize_condemned(size_t *budget);
   bool sweep(Judge::SetName name, Sweep *at, size_t *budget);
   size_t sweep_whole(Judge::SetName name);
@@ -193,6 +193,7 @@ class Collector {
 
   // cycle.cc
   size_t run_collection(Collection kind);
+  void begin_phases();
   size_t run_phases();
   bool run_phases_in(size_t *budget);
   void run_young();
@@ -223,8 +224,10 @@ class Collector {
   bool slice_due() const;
 
   // census.cc
+  bool is_to_be_clean(alloc::Bitmap bitmap) const;
   size_t verify_tables() const;
-  size_t verify_hints() const;
+  size_t verify_prefixes() const;
+  size_t verify_newborn() const;
 
   // debug.cc
   void check_end(const loam_object *object, const Type &type) const;
@@ -253,7 +256,7 @@ class Collector {
   // The running collection.
   Phase phase_ = Phase::kNone;
   Collection kind_ = Collection::kFull;
-  Sweep sweep_;            // of the condemned; before it, where finalizing goes on
+  Sweep sweep_;            // of the condemned; before it, where forgetting or finalizing goes on
   bool host_ran_ = false;  // since the condemned were judged
   size_t doomed_ = 0;      // condemned, and not acquitted
   size_t survivors_ = 0;

@@ -1,11 +1,13 @@
 // A collection from start to end, when one is due, and what safepoints owe. The judgement itself:
 // judge.cc.
 //
-//   kCallbacks  weak references to the condemned are empty; their callbacks run
+//   kForget     weak references to the condemned are emptied
+//   kCallbacks  their callbacks run
 //   kFinalize   finalizers run, once each, on intact neighbours                  (order: PEP 442)
 //   kSweep      what host code may have resurrected is judged again; the rest is freed
 //
-// Host code may leave by loam_unwind at any point of the first two: the phase tells where to go on.
+// Host code may leave by loam_unwind at any point of the middle two: the phase tells where to go
+// on.
 #include <initializer_list>
 
 #include "allocator/base/check.h"
@@ -64,9 +66,7 @@ size_t Collector::run_collection(Collection kind) {
   record.uncollectable += tally.uncollectable;
   if (!quiet) {
     survivors_ = tally.survivors;
-    forget_weak(Judge::kCondemnedSet, false);
-    phase_ = Phase::kCallbacks;
-    host_ran_ = false;
+    begin_phases();
     return run_phases();
   }
   const size_t collected = sweep_whole(Judge::kEmergencySet);
@@ -83,6 +83,12 @@ size_t Collector::run_collection(Collection kind) {
     relieve_waiting();
   }
   return collected;
+}
+
+void Collector::begin_phases() {
+  phase_ = Phase::kForget;
+  sweep_ = Sweep{};
+  host_ran_ = false;
 }
 
 // Runs the remaining phases of a collection at a stand; returns what it freed.
@@ -104,6 +110,10 @@ size_t Collector::run_phases() {
 // As far as the budget reaches; true at the end.
 bool Collector::run_phases_in(size_t *budget) {
   activity_ = Activity::kCollecting;
+  if (phase_ == Phase::kForget) {
+    if (!forget_weak(Judge::kCondemnedSet, false, &sweep_, budget)) return false;
+    phase_ = Phase::kCallbacks;
+  }
   if (phase_ == Phase::kCallbacks) {
     run_weak_callbacks(nullptr);
     if (waits_for_unlock()) return false;
@@ -243,7 +253,7 @@ bool Collector::over_limit() const {
 
 void Collector::enable() {
   if (disabled_ == 0 || --disabled_ != 0) return;
-  if (full_due() || young_due() || over_limit()) attend(kAttendGrowth);
+  if (full_due() || young_due() || over_limit() || slice_due()) attend(kAttendGrowth);
 }
 
 void Collector::host_work_waits() {

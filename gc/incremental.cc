@@ -44,7 +44,7 @@ void Cycle::begin() {
   suspects_ = in_vain_ = 0;
   survivors_ = uncollectable_ = 0;
   array_ = nullptr;
-  upwards_ = false;
+  upwards_ = gathering_ = false;
   sampling_ = true;
   slabs_in_vain_ = 0;
 }
@@ -324,6 +324,7 @@ void Cycle::begin_clear() {
   slab_ = hints_ = followed_ = 0;
   next_up_ = 1;
   last_up_ = 0;
+  gathering_ = false;
 }
 
 size_t Cycle::clear(size_t budget) {

@@ -105,6 +105,7 @@ class Cycle {
   void make_grey(size_t number);
   size_t mark_upwards(size_t budget);
   bool begin_pass();
+  size_t gather_pass(size_t budget);
   size_t scan_slab_upwards(size_t budget);
   void mark_rest(loam_object *object);
   size_t load_grey();
@@ -145,6 +146,7 @@ class Cycle {
   bool overflowed_ = false;           // a byte of counts
   bool upwards_ = false;              // MARK goes over the slabs in address order
   bool sampling_ = true;              // it may come to that
+  bool gathering_ = false;            // the slabs of its next pass are not known yet
   size_t next_up_ = 1, last_up_ = 0;  // slabs that its pass has still to scan
   size_t pass_objects_ = 0, pass_slabs_ = 0;  // scanned by this pass
   size_t slabs_in_vain_ = 0;                  // by passes that found little in them

@@ -148,6 +148,8 @@ size_t Cycle::mark_upwards(size_t budget) {
   while (used < budget) {
     if (LOAM_RARELY(array_ != nullptr)) {
       used += scan_array();
+    } else if (gathering_) {
+      used += gather_pass(budget - used);
     } else if (next_up_ <= last_up_) {
       used += scan_slab_upwards(budget - used);
     } else {
@@ -158,8 +160,8 @@ size_t Cycle::mark_upwards(size_t budget) {
   return used;
 }
 
-// From the lowest listed slab to the highest; false when there is none, or when passes found so
-// little in so many slabs that the stack will do better.
+// False when no slab is listed, or when passes found so little in so many slabs that the stack will
+// do better.
 bool Cycle::begin_pass() {
   constexpr size_t kLeastObjects = 8;  // of a slab
   constexpr size_t kMostInVain = 32;   // times all slabs
@@ -169,12 +171,24 @@ bool Cycle::begin_pass() {
   if (!upwards_ || heap_.cycle_grey.empty()) return false;
   next_up_ = SIZE_MAX;
   last_up_ = 0;
-  for (size_t slab; (slab = heap_.unlist_slab(heap_.cycle_grey, &Slab::cycle_grey)) != kNoSlab;) {
+  pass_slabs_ = 1;
+  return gathering_ = true;
+}
+
+// The pass goes from the lowest listed slab to the highest. They leave the list one by one, and may
+// be as many as the heap has.
+size_t Cycle::gather_pass(size_t budget) {
+  size_t used = 0;
+  for (; used < budget; ++used) {
+    const size_t slab = heap_.unlist_slab(heap_.cycle_grey, &Slab::cycle_grey);
+    if (slab == kNoSlab) {
+      gathering_ = false;
+      break;
+    }
     if (slab < next_up_) next_up_ = slab;
     if (slab > last_up_) last_up_ = slab;
   }
-  pass_slabs_ = 1;
-  return true;
+  return used;
 }
 
 // The grey objects of one slab; goes on with the next one when there is none left.

@@ -117,10 +117,8 @@ size_t Collector::run_stretch(size_t budget) {
     activity_ = Activity::kIdle;
     if (judge_.condemned != 0) {
       kind_ = Collection::kFull;
-      forget_weak(Judge::kCondemnedSet, false);
-      phase_ = Phase::kCallbacks;
       incremental_ = true;
-      host_ran_ = false;
+      begin_phases();
     }
     over = !cycle_.running();
   } else {
@@ -147,9 +145,14 @@ void Collector::close_set() {
 // At the limit: frees what the cycle condemned, if no host code but dispose must run for it.
 bool Collector::relieve_condemned() {
   if (!incremental_) return false;
+  size_t budget = SIZE_MAX;
+  if (phase_ == Phase::kForget) {  // which callbacks there are shows then
+    forget_weak(Judge::kCondemnedSet, false, &sweep_, &budget);
+    phase_ = Phase::kCallbacks;
+  }
   const bool calls_out = frame_ != nullptr || types_.any_finalizer || weaks_.has_callbacks();
   if (phase_ != Phase::kSweep && calls_out) return false;
-  size_t budget = SIZE_MAX;
+  budget = SIZE_MAX;
   if (run_phases_in(&budget)) close_set();
   activity_ = Activity::kIdle;
   has_deferred_ = has_deferred_ || weaks_.has_callbacks();
@@ -188,7 +191,8 @@ void Collector::set_rate() {
   const Stage stage = condemned ? Stage::kSweep : cycle_.stage();
   if (stage == stage_) return;
   stage_ = stage;
-  const uint64_t units = condemned ? 3 * judge_.condemned : cycle_.stage_units();
+  const size_t passes = weaks_.count() != 0 ? 5 : 3;
+  const uint64_t units = condemned ? passes * judge_.condemned : cycle_.stage_units();
   const size_t base =
       base_bytes_ > pacing_.full_minimum_bytes ? base_bytes_ : pacing_.full_minimum_bytes;
   const uint64_t growth = pacing_.full_growth;

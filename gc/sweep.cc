@@ -69,18 +69,23 @@ bool Collector::each_condemned_slab(const GarbageSet &set, size_t *at, size_t *b
   return true;
 }
 
-// All references to the garbage are empty before any callback runs.
-void Collector::forget_weak(Judge::SetName name, bool as_owner) {
-  if (weaks_.count() == 0) return;
+// Empties the references to the garbage and queues their callbacks, in slices. Between these a
+// reference that is still to be emptied gives nothing either: its target is flagged as condemned.
+bool Collector::forget_weak(Judge::SetName name, bool as_owner, Sweep *at, size_t *budget) {
+  if (weaks_.count() == 0) {
+    at->slab = kFirstSlab;
+    return true;
+  }
   const GarbageSet set = judge_.garbage_set(name);
   const auto forget = [this, as_owner](loam_object *object) {
     if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, as_owner);
   };
-  size_t at = kFirstSlab, budget = SIZE_MAX;
-  each_condemned_slab(set, &at, &budget,
-                      [&](size_t slab) { return each_condemned(set, slab, forget); });
+  const bool done = each_condemned_slab(
+      set, &at->slab, budget, [&](size_t slab) { return each_condemned(set, slab, forget); });
+  if (!done) return false;
   each_condemned_large(set,
                        [&](Large *large) { forget(static_cast<loam_object *>(large->block())); });
+  return true;
 }
 
 // Some of the condemned; true when the end was reached. One that leaves the heap locked stops it.
@@ -109,7 +114,8 @@ bool Collector::finalize_condemned(size_t *budget) {
 bool Collector::sweep(Judge::SetName name, Sweep *at, size_t *budget) {
   const GarbageSet set = judge_.garbage_set(name);
   if (at->pass == SweepPass::kStart) {
-    forget_weak(name, true);  // those that finalizers made, and the callbacks that the doomed own
+    // Those that finalizers made, and the callbacks that the doomed own.
+    if (!forget_weak(name, true, at, budget)) return false;
     at->pass = SweepPass::kRelease;
   }
   if (at->pass == SweepPass::kRelease) {

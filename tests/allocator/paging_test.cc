@@ -4,11 +4,11 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <cstring>
 #include <vector>
 
 #include "support/host.h"
+#include "support/resident.h"
 
 namespace loam::test {
 namespace {
@@ -108,31 +108,19 @@ TEST_CASE("an OS without huge pages is asked again only after a long time") {
   CHECK(slabs_until_huge(paging) == Paging::kMostPatience);
 }
 
-namespace {
-
-std::size_t resident_bytes() {
-  std::FILE *file = std::fopen("/proc/self/statm", "r");
-  REQUIRE(file != nullptr);
-  unsigned long size = 0, resident = 0;
-  const int read = std::fscanf(file, "%lu %lu", &size, &resident);
-  std::fclose(file);
-  REQUIRE(read == 2);
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
-
 TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives back is gone") {
   Host host;
   const std::size_t count = scaled(700000), size = 256;  // 171 MiB
+  const auto bytes = static_cast<std::ptrdiff_t>(count * size);
+  constexpr std::ptrdiff_t kElse = std::ptrdiff_t{4} << 20;  // tables, and what libc keeps
   std::vector<void *> blocks(count);
-  const std::size_t before = resident_bytes();
+  const std::ptrdiff_t before = resident_bytes();
   for (void *&block : blocks) {
     block = loam_malloc(host.thread, size);
     REQUIRE(block != nullptr);
     std::memset(block, 0x5A, size);
   }
-  CHECK(resident_bytes() - before <= count * size / 10 * 11 + (std::size_t{4} << 20));
+  CHECK(resident_bytes() - before <= bytes / 10 * 11 + kElse);
   CHECK(host.verify());
   // Three of four slabs go: holes in every huge page.
   constexpr std::size_t kBlocksPerSlab = (std::size_t{1} << LOAM_SLAB_SHIFT) / 256;
@@ -144,7 +132,7 @@ TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives
   CHECK(host.verify());
   loam_trim(host.thread);
   CHECK(host.verify());
-  CHECK(resident_bytes() <= before + count * size / 4 + count * size / 16 + (std::size_t{4} << 20));
+  CHECK(resident_bytes() - before <= bytes / 4 + bytes / 16 + kElse);
   for (void *&block : blocks) {
     if (block != nullptr) continue;
     block = loam_malloc(host.thread, size);
@@ -153,7 +141,7 @@ TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives
   CHECK(host.verify());
   for (void *block : blocks) loam_free(host.thread, block);
   loam_trim(host.thread);
-  CHECK(resident_bytes() <= before + (std::size_t{4} << 20));
+  CHECK(resident_bytes() - before <= kElse);
 }
 
 }  // namespace loam::test

@@ -32,7 +32,7 @@ endfunction()
 expect("the exit status" "${result}" "^0$")
 expect("the table" "${printed}" "Small blocks")
 expect("the table" "${printed}"
-       "48 B, freed at once +[nµm]s per pair +[0-9.,]+ +[0-9.,]+ glibc +[0-9.,]+")
+       "48 B, freed at once +(ns|µs|ms) per pair +[0-9.,]+ +[0-9.,]+ glibc +[0-9.,]+")
 expect("the table" "${printed}" "a <pattern> +bytes +50.0 +200 other +0.25")
 expect("the table" "${printed}" "some work +ns +20.0 +50.0 other +0.40 +0.20–0.60")
 expect("the table beside CPython" "${printed}"

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "../support/host.h"
+#include "../support/resident.h"
 
 namespace {
 
@@ -29,13 +30,9 @@ struct Job {
 
 // Every further mapping fails from here on.
 bool forbid_more_addresses() {
-  std::FILE *file = std::fopen("/proc/self/statm", "r");
-  if (file == nullptr) return false;
-  unsigned long pages = 0;
-  int fields = std::fscanf(file, "%lu", &pages);
-  std::fclose(file);
-  rlimit limit = {pages * 4096, pages * 4096};
-  return fields == 1 && setrlimit(RLIMIT_AS, &limit) == 0;
+  const std::size_t bytes = address_bytes();
+  const rlimit limit = {bytes, bytes};
+  return bytes != 0 && setrlimit(RLIMIT_AS, &limit) == 0;
 }
 
 loam_stats stats_of(loam_runtime *runtime) {

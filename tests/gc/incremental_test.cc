@@ -85,3 +85,25 @@ TEST_CASE("a cycle ends once, though a finalizer between its slices collects") {
     CHECK(cycles.starts <= cycles.ends + 1);
   }
 }
+
+TEST_CASE(
+    "a cycle starts at the first safepoint after collection was enabled, without allocation") {
+  for (bool safepoint_before : {false, true}) {
+    CAPTURE(safepoint_before);
+    Host host("torture=slice:8");
+    Cycles cycles(host);
+    loam_collect_disable(host.thread);
+    Pair *loop = host.pair();
+    host.set(loop->left, loop);
+    host.drop(loop);
+    if (safepoint_before) loam_safepoint(host.thread);
+    CHECK(cycles.starts == 0);
+    loam_collect_enable(host.thread);
+    loam_safepoint(host.thread);
+    CHECK(cycles.starts == 1);
+    for (unsigned slices = 0; host.bytes() != 0 && slices < 1000; ++slices) {
+      loam_safepoint(host.thread);
+    }
+    CHECK(host.bytes() == 0);
+  }
+}

@@ -2,7 +2,9 @@
 // limit, a callback that never returns. What it condemned is freed once, and nothing else.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csetjmp>
+#include <functional>
 #include <vector>
 
 #include "../support/cycles.h"
@@ -225,4 +227,152 @@ TEST_CASE("what finalizers saved may die by count while the rest is swept in sli
   }
   CHECK(dropped);
   CHECK(host.verify());
+}
+
+namespace {
+
+// A closed set larger than a batch, which FINAL condemns as a whole, with a weak reference to each
+// member.
+struct WatchedRing {
+  static constexpr std::size_t kMembers = 10000;
+  Host &host;
+  std::vector<Pair *> members;
+  std::vector<loam_weak *> weaks;
+  std::size_t calls = 0, full = 0;  // callbacks; references that gave something then
+  std::function<void()> on_call;
+
+  WatchedRing(Host &its_host, const Cycles &cycles, Pair *owner)
+      : host(its_host), members(old_ring(host, cycles, kMembers)), weaks(kMembers) {
+    for (std::size_t i = 0; i < kMembers; ++i) {
+      REQUIRE(loam_weak_create(host.thread, as_object(members[i]), as_object(owner), called, this,
+                               &weaks[i]) == LOAM_OK);
+    }
+  }
+  ~WatchedRing() {
+    for (loam_weak *weak : weaks) loam_weak_destroy(host.thread, weak);
+  }
+  void look() {
+    for (std::size_t i = calls % 97; i < kMembers; i += 997) {
+      if (weaks[i] != nullptr) full += loam_weak_get(host.thread, weaks[i]) != nullptr;
+      full += loam_try_incref(host.thread, as_object(members[i]));
+    }
+  }
+
+ private:
+  static void called(loam_thread *, loam_weak *, void *context) {
+    auto *ring = static_cast<WatchedRing *>(context);
+    ++ring->calls;
+    if (ring->calls % 64 == 0) ring->look();
+    if (ring->on_call) ring->on_call();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("references to much garbage are emptied in slices, and give nothing from the first on") {
+  Host host("torture=slice:1000");
+  Cycles cycles(host);
+  WatchedRing ring(host, cycles, nullptr);
+  std::size_t finalized_before = 0;
+  ring.on_call = [&] { finalized_before = std::max(finalized_before, host.finalized); };
+  drop_all(host, ring.members);
+  REQUIRE(await_condemned(host, cycles));
+  CHECK(host.stats().condemned_objects == ring.kMembers);
+  std::size_t most = 0;
+  while (ring.calls < ring.kMembers && cycles.running()) {
+    ring.look();
+    const std::size_t before = ring.calls;
+    loam_safepoint(host.thread);
+    most = std::max(most, ring.calls - before);
+  }
+  CHECK(ring.calls == ring.kMembers);
+  CHECK(ring.full == 0);
+  CHECK(finalized_before == 0);
+  CHECK(most <= 7500);  // of two slices at the end, each a slab too long
+  end_cycle(host, cycles);
+  CHECK(host.finalized == ring.kMembers);
+  CHECK(host.disposed == ring.kMembers);
+}
+
+TEST_CASE("until references to garbage are emptied they may be destroyed, or lose their owner") {
+  for (unsigned after = 0; after < 9; ++after) {
+    Host host("torture=slice:1000");
+    Cycles cycles(host);
+    Pair *owner = host.pair();
+    WatchedRing ring(host, cycles, owner);
+    drop_all(host, ring.members);
+    REQUIRE(await_condemned(host, cycles));
+    for (unsigned i = 0; i < after; ++i) loam_safepoint(host.thread);
+    for (std::size_t i = 0; i < ring.kMembers; i += 2) {
+      loam_weak_destroy(host.thread, ring.weaks[i]);
+      ring.weaks[i] = nullptr;
+    }
+    const std::size_t calls = ring.calls;
+    std::size_t owned_calls = 0;
+    if (after % 3 == 0) loam_collect(host.thread);  // the rest at a stand
+    if (after % 3 == 1) {
+      host.drop(owner);
+      owned_calls = ring.calls;
+    }
+    end_cycle(host, cycles);
+    if (after % 3 == 1) {
+      CHECK(ring.calls == owned_calls);
+    } else {
+      CHECK(ring.calls >= ring.kMembers / 2);
+      CHECK(ring.calls <= calls + ring.kMembers / 2);
+      host.drop(owner);
+    }
+    CHECK(host.finalized == ring.kMembers);
+  }
+}
+
+TEST_CASE("at the limit garbage whose references are still to be emptied is freed at once") {
+  for (bool called : {false, true}) {
+    CAPTURE(called);
+    // No Host: its types have finalizers, which would have to run first.
+    loam_options options = options_from("heap_limit=4M,torture=slice:1000,collect_at=safepoint");
+    options.fatal = on_fatal;
+    loam_runtime *runtime = nullptr;
+    REQUIRE(loam_runtime_create(&options, &runtime) == LOAM_OK);
+    loam_thread *thread = loam_runtime_main_thread(runtime);
+    const auto condemned = [runtime] {
+      loam_stats stats = {};
+      REQUIRE(loam_stats_get(runtime, &stats) == LOAM_OK);
+      return stats.condemned_objects;
+    };
+    const loam_type_spec specs[] = {pair_spec("pair"), spec_of("leaf", sizeof(Leaf))};
+    loam_type *pair = nullptr, *leaf = nullptr;
+    REQUIRE(loam_type_register(runtime, &specs[0], &pair) == LOAM_OK);
+    REQUIRE(loam_type_register(runtime, &specs[1], &leaf) == LOAM_OK);
+    loam_collect_disable(thread);
+    std::vector<Pair *> ring;
+    for (int i = 0; i < 30000; ++i) ring.push_back(static_cast<Pair *>(loam_new(thread, pair)));
+    REQUIRE(ring.back() != nullptr);
+    loam_collect_young(thread);
+    std::size_t calls = 0;
+    const loam_weak_fn count = [](loam_thread *, loam_weak *, void *context) {
+      ++*static_cast<std::size_t *>(context);
+    };
+    loam_weak *weak = nullptr;
+    REQUIRE(loam_weak_create(thread, as_object(ring[0]), nullptr, called ? count : nullptr, &calls,
+                             &weak) == LOAM_OK);
+    for (std::size_t i = 0; i < ring.size(); ++i) {  // our reference moves there
+      ring[i]->left = as_object(ring[(i + 1) % ring.size()]);
+    }
+    loam_collect_enable(thread);
+    while (condemned() == 0) loam_safepoint(thread);
+    std::vector<loam_object *> leaves;
+    for (void *made; (made = loam_new(thread, leaf)) != nullptr;) {
+      leaves.push_back(static_cast<loam_object *>(made));
+    }
+    CHECK(loam_weak_get(thread, weak) == nullptr);
+    CHECK(condemned() == (called ? ring.size() : 0));  // a callback is to run first
+    CHECK(calls == 0);
+    for (loam_object *object : leaves) loam_decref(thread, object);
+    while (condemned() != 0) loam_safepoint(thread);
+    CHECK(calls == (called ? 1 : 0));
+    CHECK(loam_verify(runtime, 2) == LOAM_OK);
+    loam_weak_destroy(thread, weak);
+    loam_runtime_destroy(runtime);
+  }
 }

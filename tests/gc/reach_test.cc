@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "runtime/runtime.h"
 #include "support/cycles.h"
 
 using namespace loam::test;
@@ -142,6 +143,61 @@ TEST_CASE("a heap linked upwards, and large objects that lead to older ones") {
     host.set(newest->refs[1], nodes.back());
     return link_tree(host, nodes);
   });
+}
+
+TEST_CASE("a pass upwards that begins in every slab takes them up slice by slice") {
+  using loam::alloc::Heap;
+  using loam::alloc::Slab;
+  const size_t slabs = scaled(4000), chain = 5000;
+  constexpr size_t kSlice = 1200;  // long enough to choose a way
+  Host host("torture=slice:1200");
+  Cycles cycles(host);
+  loam_collect_disable(host.thread);
+  // A chain that leads up, to an array with an object of each slab.
+  Pair *first = host.pair(), *last = first;
+  for (size_t i = 1; i < chain; ++i) {
+    Pair *next = host.pair();
+    last->left = as_object(next);
+    last = next;
+  }
+  List *list = host.list();
+  last->left = as_object(list);
+  std::vector<Sized *> spare;
+  while (list->length < slabs) {
+    Sized *filler = host.sized(30);  // 256 bytes
+    if ((reinterpret_cast<std::uintptr_t>(filler) & (loam::alloc::kSlabBytes - 1)) == 0) {
+      host.push(list, box(filler));
+      host.drop(filler);
+    } else {
+      spare.push_back(filler);
+    }
+  }
+  for (Sized *filler : spare) host.drop(filler);
+  const Heap &heap = host.runtime->heap;
+  const auto listed = [&heap] {
+    size_t count = 0;
+    for (size_t slab = Heap::first_listed(heap.cycle_grey); slab != loam::alloc::kNoSlab;
+         slab = heap.next_listed(slab, &Slab::cycle_grey)) {
+      ++count;
+    }
+    return count;
+  };
+  size_t before = 0, most = 0, at_once = 0;
+  const auto count_cycles = host.on_event;
+  host.on_event = [&](const loam_event &event) {
+    count_cycles(event);
+    if (event.kind != LOAM_EVENT_WORK) return;
+    const size_t now = listed();
+    if (event.work == LOAM_WORK_MARK && before > now) at_once = std::max(at_once, before - now);
+    most = std::max(most, now);
+    before = now;
+  };
+  loam_collect_enable(host.thread);
+  run_cycle(host, cycles);
+  if (scaled(100) == 100) CHECK(most >= slabs / 2);  // else the array is not followed in parts
+  CHECK(at_once <= kSlice);
+  host.on_event = count_cycles;
+  host.drop(first);
 }
 
 TEST_CASE("a remembered root that nothing holds any more keeps nothing") {

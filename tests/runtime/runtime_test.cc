@@ -1,26 +1,11 @@
 // The life of runtimes: creation, destruction, isolation, and what they leave behind.
-#include <cstdio>
 #include <thread>
 
 #include "support/host.h"
+#include "support/resident.h"
 
 namespace loam::test {
 namespace {
-
-struct Footprint {
-  std::ptrdiff_t address_bytes, resident_bytes;
-};
-
-Footprint footprint() {
-  long address_pages = 0, resident_pages = 0;
-  std::FILE *file = std::fopen("/proc/self/statm", "r");
-  REQUIRE(file != nullptr);
-  int fields = std::fscanf(file, "%ld %ld", &address_pages, &resident_pages);
-  std::fclose(file);
-  REQUIRE(fields == 2);
-  long page = sysconf(_SC_PAGESIZE);
-  return {address_pages * page, resident_pages * page};
-}
 
 loam_runtime *create(const loam_options *options) {
   loam_runtime *runtime = nullptr;
@@ -188,13 +173,13 @@ TEST_CASE("what is still alive is reported by type when asked for") {
 
 TEST_CASE("ten thousand runtimes come and go without growth") {
   for (std::size_t i = 0; i < scaled(200); ++i) REQUIRE(short_life());
-  Footprint before = footprint();
+  const std::ptrdiff_t resident = resident_bytes();
+  const std::size_t addresses = address_bytes();
   for (std::size_t i = 0; i < scaled(10000); ++i) REQUIRE(short_life());
-  Footprint after = footprint();
   if (instrumented()) return;
   // A page left behind by each would be 40 MiB; what an allocator underneath caches is far less.
-  CHECK(after.resident_bytes - before.resident_bytes < std::ptrdiff_t{4} << 20);
-  CHECK(after.address_bytes - before.address_bytes < std::ptrdiff_t{16} << 20);
+  CHECK(resident_bytes() - resident < std::ptrdiff_t{4} << 20);
+  CHECK(address_bytes() < addresses + (std::size_t{16} << 20));
 }
 
 TEST_CASE("a fresh runtime takes at most 256 KiB of memory") {
@@ -202,16 +187,16 @@ TEST_CASE("a fresh runtime takes at most 256 KiB of memory") {
   REQUIRE(short_life());
   constexpr std::ptrdiff_t kRuntimes = 32;
   loam_runtime *runtimes[kRuntimes];
-  Footprint before = footprint();
+  const std::ptrdiff_t before = resident_bytes();
   for (loam_runtime *&runtime : runtimes) {
     runtime = create(nullptr);
     Types types = {};
     REQUIRE(register_types(runtime, {}, &types) == LOAM_OK);
     REQUIRE(loam_new(loam_runtime_main_thread(runtime), types.pair) != nullptr);
   }
-  Footprint after = footprint();
+  const std::ptrdiff_t growth = resident_bytes() - before;
   for (loam_runtime *runtime : runtimes) loam_runtime_destroy(runtime);
-  CHECK((after.resident_bytes - before.resident_bytes) / kRuntimes <= 256 * 1024);
+  CHECK(growth / kRuntimes <= 256 * 1024);
 }
 
 TEST_CASE("two runtimes never touch each other") {

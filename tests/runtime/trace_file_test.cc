@@ -1,5 +1,6 @@
 // options.trace_file: what is written, and what happens when it cannot be.
 #include <cctype>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -156,13 +157,13 @@ TEST_CASE("a trace is JSON, with each stretch of work in the order of their ends
   const std::string text = contents();
   CHECK(is_json(text));
   std::size_t young = 0, full_objects = 0;
-  double last_end_us = 0;
+  long long last_end_ns = 0;
   const std::vector<Stretch> found = stretches(text);
   REQUIRE(found.size() >= 2 * kRounds);
   for (const Stretch &stretch : found) {
-    const double end_us = stretch.start_us + stretch.duration_us;
-    CHECK(end_us >= last_end_us);
-    last_end_us = end_us;
+    const long long end_ns = std::llround((stretch.start_us + stretch.duration_us) * 1000);
+    CHECK(end_ns >= last_end_ns);
+    last_end_ns = end_ns;
     young += stretch.name == "young";
     if (stretch.name == "young") CHECK(stretch.objects == 7);
     if (stretch.name == "full") full_objects += stretch.objects;

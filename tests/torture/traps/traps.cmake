@@ -1,35 +1,14 @@
 # Mistakes that a collector of this kind invites, planted one at a time: loam_tests with one source
 # of the library changed must fail. What is planted, and in which invariant it breaks, is below.
 #
-#   trap(name SOURCE file OLD text NEW text CAUGHT_BY tests)   OLD stands in the file exactly once
+#   trap(name SOURCE file OLD text NEW text CAUGHT_BY tests)
 #
-# CAUGHT_BY names test cases of loam_tests: with the trap at least one of them fails.
-#
-# The changed source comes before the library in the link, so that it is taken in place of the
-# library's own.
+# add_changed_tests plants it. CAUGHT_BY names test cases of loam_tests: with the trap at least one
+# of them fails.
 
 function(trap name)
   cmake_parse_arguments(PARSE_ARGV 1 TRAP "" "SOURCE;OLD;NEW;CAUGHT_BY" "")
-  set(original ${PROJECT_SOURCE_DIR}/${TRAP_SOURCE})
-  set(changed ${CMAKE_CURRENT_BINARY_DIR}/traps/${name}.cc)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${original})
-  file(READ ${original} text)
-  string(FIND "${text}" "${TRAP_OLD}" first)
-  string(FIND "${text}" "${TRAP_OLD}" last REVERSE)
-  if(first EQUAL -1 OR NOT first EQUAL last)
-    message(FATAL_ERROR
-            "Trap ${name}: ${TRAP_SOURCE} must hold this text exactly once:\n${TRAP_OLD}")
-  endif()
-  string(REPLACE "${TRAP_OLD}" "${TRAP_NEW}" text "${text}")
-  file(CONFIGURE OUTPUT ${changed} CONTENT "${text}" @ONLY)
-
-  add_executable(trap_${name} ${changed} $<TARGET_OBJECTS:loam_tests>)
-  set_target_properties(trap_${name} PROPERTIES
-                        RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/traps)
-  target_include_directories(trap_${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_compile_options(trap_${name} PRIVATE -fno-exceptions -fno-rtti -w)
-  target_compile_definitions(trap_${name} PRIVATE LOAM_DEBUG_ASSERTS=$<BOOL:${LOAM_DEBUG_ASSERTS}>)
-  target_link_libraries(trap_${name} PRIVATE loam::static doctest::doctest)
+  add_changed_tests(trap_${name} SOURCE ${TRAP_SOURCE} OLD "${TRAP_OLD}" NEW "${TRAP_NEW}")
   add_test(NAME torture.trap.${name} COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:trap_${name}>
            "-DTESTS=${TRAP_CAUGHT_BY}" -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/caught.cmake)
 endfunction()

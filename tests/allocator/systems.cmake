@@ -1,0 +1,33 @@
+# Systems that this machine is not: one with larger pages, and one that takes no memory back. What
+# asks the OS for memory and keeps its tables in order passes its tests there too; how much stays
+# resident is another matter.
+
+# Such a system refuses an address within a page, and makes whole pages of each length.
+add_changed_tests(on_large_pages SOURCE allocator/os_memory.cc
+  OLD "size_t os_page_bytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }"
+  NEW "size_t os_page_bytes() { return 65536; }
+static size_t whole(const void *address, size_t bytes) {
+  if (reinterpret_cast<uintptr_t>(address) % 65536 != 0) __builtin_trap();
+  return (bytes + 65535) / 65536 * 65536;
+}
+#define mincore(address, bytes, out) mincore(address, sysconf(_SC_PAGESIZE), out)
+#define mprotect(address, bytes, access) mprotect(address, whole(address, bytes), access)
+#define madvise(address, bytes, advice) \\
+  madvise(address, advice == MADV_NOHUGEPAGE ? bytes : whole(address, bytes), advice)")
+
+# Locked memory, all of it.
+add_changed_tests(on_locked_memory SOURCE allocator/os_memory.cc
+  OLD "if (madvise(address, bytes, MADV_DONTNEED) != 0) std::memset(address, 0, bytes);"
+  NEW "std::memset(address, 0, bytes);")
+
+set(sources allocator/memory allocator/limits allocator/paging allocator/os_memory gc/automatic
+    gc/cycles gc/freeze gc/interrupted gc/verify torture/failure)
+list(TRANSFORM sources REPLACE "(.+)" "*/tests/\\1_test.cc")
+list(JOIN sources "," sources)
+foreach(system large_pages locked_memory)
+  add_test(NAME allocator.on_${system} COMMAND on_${system} --source-file=${sources}
+           "--test-case-exclude=a heap above 64 MiB is resident*"
+           WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
+  set_tests_properties(allocator.on_${system} PROPERTIES
+                       FAIL_REGULAR_EXPRESSION "test cases: +0 ")
+endforeach()
