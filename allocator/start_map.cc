@@ -15,6 +15,11 @@ bool all_zero(const void *memory, size_t bytes) {
 
 }  // namespace
 
+size_t StartMap::table_bytes() {
+  const size_t page = os_page_bytes();
+  return (sizeof(Table) + page - 1) / page * page;
+}
+
 bool StartMap::rebuild(size_t capacity) {
   auto *fresh = static_cast<Region *>(system_.allocate_zeroed(capacity * sizeof(Region)));
   if (fresh == nullptr) return false;
@@ -27,7 +32,7 @@ bool StartMap::rebuild(size_t capacity) {
     const Region &region = old[at];
     if (region.table == nullptr) continue;
     if (all_zero(region.table->entries, sizeof region.table->entries)) {
-      os_release(region.table, sizeof(Table));
+      os_release(region.table, table_bytes());
       continue;
     }
     region_of(region.number) = region;
@@ -40,10 +45,10 @@ bool StartMap::rebuild(size_t capacity) {
 LOAM_NOINLINE StartMap::Table *StartMap::add_region(uintptr_t number) {
   if ((count_ + 1) * 2 > mask_ + 1 && !rebuild((mask_ + 1) * 2)) return nullptr;
   // From the address space, so that what nobody writes is not resident.
-  void *memory = os_reserve(sizeof(Table));
+  void *memory = os_reserve(table_bytes());
   if (memory == nullptr) return nullptr;
-  if (!os_commit(memory, sizeof(Table))) {
-    os_release(memory, sizeof(Table));
+  if (!os_commit(memory, table_bytes())) {
+    os_release(memory, table_bytes());
     return nullptr;
   }
   Table *const table = static_cast<Table *>(memory);
@@ -58,7 +63,7 @@ void StartMap::trim() {
 
 void StartMap::close() {
   for (size_t at = 0; at <= mask_; ++at) {
-    if (regions_[at].table != nullptr) os_release(regions_[at].table, sizeof(Table));
+    if (regions_[at].table != nullptr) os_release(regions_[at].table, table_bytes());
   }
   if (regions_ != &none_) system_.free(regions_);
   regions_ = &none_;

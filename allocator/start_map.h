@@ -74,6 +74,7 @@ class StartMap {
     return static_cast<unsigned>(address >> kUnitShift) & ((1u << kCodeShift) - 1);
   }
   static unsigned code_at(const uint16_t *entry, uintptr_t address);
+  static size_t table_bytes();  // whole pages
   Table *add_region(uintptr_t number);
   // Puts the regions into a table of this capacity, and gives up those without a block. False:
   // there is no memory, and nothing has changed.
