@@ -2,7 +2,8 @@
 # asks the OS for memory and keeps its tables in order passes its tests there too; how much stays
 # resident is another matter.
 
-# Such a system refuses an address within a page, and makes whole pages of each length.
+# Such a system refuses an address within a page, makes whole pages of each length, and finds new
+# ones at the start of a page.
 add_changed_tests(on_large_pages SOURCE allocator/os_memory.cc
   OLD "size_t os_page_bytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }"
   NEW "size_t os_page_bytes() { return 65536; }
@@ -10,6 +11,13 @@ static size_t whole(const void *address, size_t bytes) {
   if (reinterpret_cast<uintptr_t>(address) % 65536 != 0) __builtin_trap();
   return (bytes + 65535) / 65536 * 65536;
 }
+static void *mapped(size_t bytes, int access, int flags) {
+  void *found = mmap(nullptr, bytes + 65536, access, flags, -1, 0);
+  const uintptr_t address = reinterpret_cast<uintptr_t>(found);
+  if (found == MAP_FAILED) return found;
+  return static_cast<char *>(found) + (65536 - address % 65536) % 65536;
+}
+#define mmap(hint, bytes, access, flags, file, offset) mapped(bytes, access, flags)
 #define mincore(address, bytes, out) mincore(address, sysconf(_SC_PAGESIZE), out)
 #define mprotect(address, bytes, access) mprotect(address, whole(address, bytes), access)
 #define madvise(address, bytes, advice) \\
