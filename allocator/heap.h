@@ -239,7 +239,7 @@ class Heap {
   // One segment in so many may be without a slab in use, and one always may.
   static constexpr size_t kIdleShare = 16;
   // A thread's lists may hold this.
-  static constexpr size_t kCacheBytes = size_t{256} << 10;
+  static constexpr size_t kCacheBytes = size_t{192} << 10;
   // Of each list, what was freed last and stays when lists are cut.
   static constexpr size_t kWarmBytes = size_t{1} << 10;
 

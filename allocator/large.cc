@@ -30,7 +30,10 @@ void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle
   report_ = report;
   guarded_ = debug && !system_.is_watched();
   asks_source_ = system_.is_watched();
-  keeps_idle_ = keeps_idle && !asks_source_;
+  for (unsigned id = 0; id < kIdleClasses && keeps_idle && !asks_source_; ++id) {
+    const size_t bytes = large_class_bytes(id);
+    idle_[id].room = bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1;
+  }
 }
 
 void LargeRegistry::close() {
@@ -59,10 +62,11 @@ bool LargeRegistry::grow_long(void *block, size_t size, size_t most_bytes) {
 }
 
 void LargeRegistry::release_idle() {
-  for (Idle *&first : idle_) {
-    while (first != nullptr) {
-      Idle *const idle = first;
-      first = idle->next;
+  for (IdleClass &blocks : idle_) {
+    while (blocks.first != nullptr) {
+      Idle *const idle = blocks.first;
+      blocks.first = idle->next;
+      ++blocks.room;
       system_.free(idle);
     }
   }
@@ -72,7 +76,7 @@ void LargeRegistry::release_idle() {
 LargeRegistry::Sum LargeRegistry::sum_of_idle() const {
   Sum sum = {};
   for (unsigned id = 0; id < kIdleClasses; ++id) {
-    for (const Idle *at = idle_[id]; at != nullptr; at = at->next) {
+    for (const Idle *at = idle_[id].first; at != nullptr; at = at->next) {
       ++sum.blocks;
       sum.bytes += large_class_bytes(id);
     }

@@ -142,15 +142,18 @@ class LargeRegistry {
   Large lists_[kLists];  // sentinels of circular lists
   StartMap raw_;
   size_t count_ = 0;
-  // A freed block, and how many bytes of such wait at most, in blocks of the first classes.
+  // Freed blocks of the first classes: one of each, or as many as 2 KiB hold; 63 KiB in all.
   struct Idle {
     Idle *next;
   };
-  static constexpr size_t kMostIdleBytes = size_t{64} << 10;
-  static constexpr unsigned kIdleClasses = 24;  // up to 16 KiB
-  Idle *idle_[kIdleClasses] = {};
+  struct IdleClass {
+    Idle *first;
+    size_t room;  // for more of them
+  };
+  static constexpr size_t kMostIdleBytes = size_t{2} << 10;
+  static constexpr unsigned kIdleClasses = 20;  // up to 8 KiB
+  IdleClass idle_[kIdleClasses] = {};
   size_t idle_bytes_ = 0;
-  bool keeps_idle_ = false;
   bool asks_source_ = false;  // a tool watches it
   // Debug mode: the last freed blocks, poisoned; so many and of so many bytes at most.
   static constexpr size_t kQuarantineBytes = size_t{4} << 20;
@@ -219,9 +222,10 @@ inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_b
   const size_t bytes = large_class_bytes(id);
   if (LOAM_RARELY(bytes > most_bytes)) return nullptr;
   void *block;
-  if (id < kIdleClasses && idle_[id] != nullptr) {
-    block = idle_[id];
-    idle_[id] = idle_[id]->next;
+  if (id < kIdleClasses && idle_[id].first != nullptr) {
+    block = idle_[id].first;
+    idle_[id].first = idle_[id].first->next;
+    ++idle_[id].room;
     idle_bytes_ -= bytes;
     if (zeroed) std::memset(block, 0, bytes);
   } else {
@@ -247,11 +251,12 @@ inline bool LargeRegistry::free_raw(void *block) {
   const size_t bytes = bytes_of(block, code);
   bytes_ -= bytes;
   --count_;
-  if (LOAM_EXPECT(code < kFirstCode + kIdleClasses && keeps_idle_)) {
-    if (LOAM_RARELY(idle_bytes_ + bytes > kMostIdleBytes)) release_idle();
+  const unsigned id = code - kFirstCode;
+  if (id < kIdleClasses && idle_[id].room != 0) {
     Idle *const idle = static_cast<Idle *>(block);
-    idle->next = idle_[code - kFirstCode];
-    idle_[code - kFirstCode] = idle;
+    idle->next = idle_[id].first;
+    idle_[id].first = idle;
+    --idle_[id].room;
     idle_bytes_ += bytes;
   } else if (LOAM_RARELY(guarded_)) {
     free_guarded({block, block, bytes});
