@@ -2,7 +2,10 @@
 // enters prefetched, so that it is there when its edges are read (Cher, Hosking and Vitek, ASPLOS
 // 2004).
 //
-//   stack --> 16 objects, each prefetched --> next --> scan
+//   stack --> batch, on its way from memory --> batch at hand --> next --> scan
+//
+// A batch is prefetched in one go: a processor that has to translate an address first does not
+// retire the prefetch before, but it translates several at a time.
 //
 // And which way edges lead: where it is mostly up, passes in address order do without either.
 //
@@ -14,6 +17,7 @@
 #include <cstddef>
 
 #include "allocator/base/check.h"
+#include "gc/tables.h"
 
 namespace loam::gc {
 
@@ -33,35 +37,52 @@ struct Direction {
 
 class Ahead {
  public:
-  bool empty() const { return count_ == 0; }
+  // noted: where the refcounts of the objects will be noted, so that those bytes come along; may be
+  // null.
+  explicit Ahead(const Tables *noted = nullptr) : noted_(noted) {}
 
-  // The object that has been on its way longest; the queue fills up from the top of the stack.
-  // nullptr: both are empty.
+  bool empty() const { return left_ + coming_ == 0; }
+  // An object that is on its way; the batches are filled from the top of the stack. nullptr: both
+  // are empty.
   loam_object *next(loam_object *const *stack, size_t *depth) {
-    if (LOAM_RARELY(count_ != kObjects || *depth == 0)) {
-      while (*depth != 0 && count_ < kObjects) start(stack[--*depth], count_++);
-      return count_ != 0 ? take() : nullptr;
-    }
-    loam_object *object = objects_[first_ % kObjects];
-    start(stack[--*depth], kObjects);
-    ++first_;
-    return object;
+    if (LOAM_RARELY(left_ == 0)) turn(stack, depth);
+    return LOAM_EXPECT(left_ != 0) ? batches_[at_hand_][--left_] : nullptr;
   }
   loam_object *take() {  // not when empty
-    --count_;
-    return objects_[first_++ % kObjects];
+    size_t none = 0;
+    return next(nullptr, &none);
   }
 
  private:
-  static constexpr size_t kObjects = 16;
+  static constexpr size_t kBatch = 16;
 
-  void start(loam_object *object, size_t behind_first) {
-    __builtin_prefetch(object);
-    objects_[(first_ + behind_first) % kObjects] = object;
+  // The batch at hand is used up: it is filled anew, and the other one is taken meanwhile.
+  void turn(loam_object *const *stack, size_t *depth) {
+    if (coming_ == 0) coming_ = unload(stack, depth, batches_[at_hand_ ^ 1]);
+    const size_t count = unload(stack, depth, batches_[at_hand_]);
+    at_hand_ ^= 1;
+    left_ = coming_;
+    coming_ = count;
+  }
+  size_t unload(loam_object *const *stack, size_t *depth, loam_object **out) const {
+    const size_t count = *depth < kBatch ? *depth : kBatch;
+    *depth -= count;
+    for (size_t i = 0; i < count; ++i) {
+      loam_object *object = stack[*depth + i];
+      __builtin_prefetch(object);
+      if (noted_ != nullptr && noted_->in_range(object)) {
+        __builtin_prefetch(noted_->refcounts + noted_->number_of(object), 1);
+      }
+      out[i] = object;
+    }
+    return count;
   }
 
-  size_t first_ = 0, count_ = 0;
-  loam_object *objects_[kObjects];
+  const Tables *noted_;
+  unsigned at_hand_ = 0;
+  size_t left_ = 0;    // of the batch at hand
+  size_t coming_ = 0;  // of the other one
+  loam_object *batches_[2][kBatch];
 };
 
 }  // namespace loam::gc

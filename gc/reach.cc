@@ -131,7 +131,7 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
 // What was reached behind the cursor.
 inline void Judge::Reach::scan_stack() {
   const Tables local = tables;
-  Ahead ahead;
+  Ahead ahead(&local);
   for (;;) {
     loam_object *object = ahead.next(stack, &depth);
     if (LOAM_RARELY(object == nullptr)) {
