@@ -477,6 +477,7 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   if (moved != block) {
     std::memcpy(moved, block, size < before ? size : before);
     large_.free_raw(block);
+    if (LOAM_RARELY(over_limit())) large_.release_idle();  // it made the room that was taken
   }
   note_growth();
   return moved;

@@ -19,7 +19,10 @@ LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, s
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
   void *block = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
   if (block == nullptr) return nullptr;
-  if (asks_source_) return enter(block, kAskCode, system_.usable_size(block));
+  if (asks_source_) {
+    system_.keep_hidden(block);  // a host may end without destroying its runtime
+    return enter(block, kAskCode, system_.usable_size(block));
+  }
   block = enter(block, kLongCode, cost);
   if (block != nullptr) raw_.long_bytes(block) = cost;
   return block;

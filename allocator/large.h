@@ -142,7 +142,7 @@ class LargeRegistry {
   Large lists_[kLists];  // sentinels of circular lists
   StartMap raw_;
   size_t count_ = 0;
-  // Freed blocks of the first classes: one of each, or as many as 2 KiB hold; 63 KiB in all.
+  // Freed blocks of the first classes: one of each, or as many as 2 KiB hold; 60 KiB in all.
   struct Idle {
     Idle *next;
   };

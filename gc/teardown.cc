@@ -412,6 +412,7 @@ void Collector::unwind() {
     held->tag &= ~uint32_t{LOAM_FLAG_FINALIZING};
     if (static_cast<int32_t>(held->refcount) > 0 && --held->refcount == 0) defer(held);
   }
+  has_deferred_ = has_deferred_ || !teardown_.deferred.empty();  // run_deferred may be among them
   attend(kAttendWork);
 }
 

@@ -17,6 +17,10 @@
 #define LOAM_UNDER_ASAN 0
 #endif
 
+#if LOAM_UNDER_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace loam::base {
 
 SystemHeap::SystemHeap() {
@@ -26,6 +30,14 @@ SystemHeap::SystemHeap() {
   libc_ = RUNNING_ON_VALGRIND != 0;
 #else
   libc_ = false;
+#endif
+}
+
+void SystemHeap::keep_hidden(const void *block) const {
+#if LOAM_UNDER_ASAN
+  __lsan_ignore_object(block);
+#else
+  (void)block;
 #endif
 }
 

@@ -33,6 +33,8 @@ class SystemHeap {
   size_t good_size(size_t bytes) const { return libc_ ? bytes : mi_good_size(bytes); }
   // A tool watches each block: what was freed is its business.
   bool is_watched() const { return libc_; }
+  // No pointer to the block is kept where a tool that looks for lost ones would find it.
+  void keep_hidden(const void *block) const;
   void trim() const;  // asks the source to give back what it caches
 
  private:

@@ -167,6 +167,28 @@ TEST_CASE("a million random operations never exceed the limit") {
   heap.end();
 }
 
+TEST_CASE("at the limit a block that shrinks does not leave its old memory waiting") {
+  Host host("heap_limit=1M");
+  const loam_stats empty = host.stats();
+  const std::size_t budget = empty.heap_limit - empty.heap_limit / 8;
+  std::vector<void *> shrinking, blocks;
+  for (std::size_t size = 8192; size > 1024; size -= 1024) {
+    shrinking.push_back(loam_malloc(host.thread, size));
+  }
+  for (std::size_t size : {20000, 2000, 300}) {
+    const std::vector<void *> more = fill_up(host, size);
+    blocks.insert(blocks.end(), more.begin(), more.end());
+  }
+  for (void *&block : shrinking) {
+    block = loam_realloc(host.thread, block, loam_usable_size(host.runtime, block) / 2 - 1);
+    REQUIRE(block != nullptr);
+    CHECK(host.stats().counted_bytes <= budget);
+  }
+  CHECK(host.verify());
+  free_all(host, shrinking);
+  free_all(host, blocks);
+}
+
 TEST_CASE("at the limit garbage is collected, and what is held is spared") {
   Host host("heap_limit=4M");
   loam_collect_disable(host.thread);

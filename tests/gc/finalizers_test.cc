@@ -437,6 +437,31 @@ TEST_CASE("a finalizer that another one set off may be left by longjmp") {
   CHECK(host.bytes() == 0);
 }
 
+TEST_CASE("a finalizer that saves its object and is left by longjmp keeps no other one waiting") {
+  Host host;
+  Pair *outer = host.finalized_pair(), *saved = nullptr;
+  Pair *inner[] = {host.finalized_pair(), host.finalized_pair(), host.finalized_pair()};
+  host.on_finalize = [&](Pair *self) {
+    if (self == outer) {
+      for (Pair *pair : inner) host.drop(pair);
+    } else if (saved == nullptr) {
+      saved = self;
+      host.hold(self);
+      leave(host.thread);
+    }
+  };
+  CHECK(was_left([&] {
+    host.drop(outer);
+    loam_safepoint(host.thread);
+  }));
+  loam_safepoint(host.thread);
+  CHECK(host.finalized == 4);
+  CHECK(host.disposed == 3);
+  CHECK(host.stats().pending_objects == 0);
+  host.drop(saved);
+  CHECK(host.disposed == 4);
+}
+
 TEST_CASE("a requested collection survives a finalizer that leaves the safepoint before it") {
   Host host;
   host.on_finalize = [&](Pair *) { leave(host.thread); };

@@ -273,9 +273,9 @@ LOAM_API size_t loam_collect(loam_thread *thread);
  * collect: as loam_collect. */
 LOAM_API size_t loam_collect_young(loam_thread *thread);
 
-/* Does collection work for about budget_ns, when some is due; true while work remains. Full
- * collections are done whole: one that has started may take longer. Ownership, Errors, Threads,
- * May collect: as loam_collect. */
+/* Does collection work for about budget_ns, in slices, when some is due; true while work remains.
+ * A young collection and a requested full one are done whole, and may take longer. Ownership,
+ * Errors, Threads, May collect: as loam_collect. */
 LOAM_API bool loam_collect_step(loam_thread *thread, uint64_t budget_ns);
 
 /* Switch automatic collection off and on; they nest. Emergency and explicit collections still run.
