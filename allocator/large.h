@@ -220,15 +220,15 @@ inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_b
   }
   const unsigned id = large_class_of(size);
   const size_t bytes = large_class_bytes(id);
-  if (LOAM_RARELY(bytes > most_bytes)) return nullptr;
   void *block;
-  if (id < kIdleClasses && idle_[id].first != nullptr) {
+  if (id < kIdleClasses && idle_[id].first != nullptr) {  // counted as it is
     block = idle_[id].first;
     idle_[id].first = idle_[id].first->next;
     ++idle_[id].room;
     idle_bytes_ -= bytes;
     if (zeroed) std::memset(block, 0, bytes);
   } else {
+    if (LOAM_RARELY(bytes > most_bytes)) return nullptr;
     block = zeroed ? system_.allocate_zeroed(bytes) : system_.allocate(bytes);
     if (LOAM_RARELY(block == nullptr)) return nullptr;
   }
