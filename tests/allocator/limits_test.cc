@@ -175,7 +175,7 @@ TEST_CASE("at the limit a block that shrinks does not leave its old memory waiti
   for (std::size_t size = 8192; size > 1024; size -= 1024) {
     shrinking.push_back(loam_malloc(host.thread, size));
   }
-  for (std::size_t size : {std::size_t{20000}, std::size_t{2000}, std::size_t{300}}) {
+  for (std::size_t size : std::initializer_list<std::size_t>{20000, 2000, 300}) {
     const std::vector<void *> more = fill_up(host, size);
     blocks.insert(blocks.end(), more.begin(), more.end());
   }

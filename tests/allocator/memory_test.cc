@@ -298,7 +298,7 @@ TEST_CASE("blocks go back whichever way they lie: in rows, up or down, or apart"
   for (std::size_t size : {std::size_t{16}, std::size_t{32}, std::size_t{48}, std::size_t{256}}) {
     loam_type *type = host.register_type(spec_of("leaf", size));
     const std::size_t count = scaled(2000000) / size + (std::size_t{1} << LOAM_SLAB_SHIFT) / size;
-    for (std::size_t stride : {1, 2, 3, 63, 64, 65}) {
+    for (std::size_t stride : std::initializer_list<std::size_t>{1, 2, 3, 63, 64, 65}) {
       for (bool down : {false, true}) {
         CAPTURE(size);
         CAPTURE(stride);
