@@ -3,9 +3,8 @@
 //
 //   add --> the word at hand --> filling, kBatch words --> prefetched, kBatch words --> the heap
 //
-// The tables are small beside the blocks, but of a large heap they are not in the cache either. The
-// prefetches of a batch are issued in one go: a processor that has to translate an address first
-// does not retire the prefetch before, but it translates several at a time.
+// The tables are small beside the blocks, but of a large heap they are not in the cache either. A
+// batch is prefetched in one go, so that the processor translates its addresses at once.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once

@@ -1,11 +1,6 @@
-// Objects on their way from memory: a queue between a mark stack and the scan, which each object
-// enters prefetched, so that it is there when its edges are read (Cher, Hosking and Vitek, ASPLOS
-// 2004).
+// What lies between a mark stack and the scan, so that an object is there when its edges are read:
 //
-//   stack --> batch, on its way from memory --> batch at hand --> next --> scan
-//
-// A batch is prefetched in one go: a processor that has to translate an address first does not
-// retire the prefetch before, but it translates several at a time.
+//   stack --> batches (batches.h), each prefetched in one go --> next --> scan
 //
 // And which way edges lead: where it is mostly up, passes in address order do without either.
 //
@@ -17,6 +12,7 @@
 #include <cstddef>
 
 #include "allocator/base/check.h"
+#include "gc/batches.h"
 #include "gc/tables.h"
 
 namespace loam::gc {
@@ -41,12 +37,14 @@ class Ahead {
   // null.
   explicit Ahead(const Tables *noted = nullptr) : noted_(noted) {}
 
-  bool empty() const { return left_ + coming_ == 0; }
+  bool empty() const { return batches_.empty(); }
   // An object that is on its way; the batches are filled from the top of the stack. nullptr: both
   // are empty.
   loam_object *next(loam_object *const *stack, size_t *depth) {
-    if (LOAM_RARELY(left_ == 0)) turn(stack, depth);
-    return LOAM_EXPECT(left_ != 0) ? batches_[at_hand_][--left_] : nullptr;
+    if (LOAM_RARELY(!batches_.has_next())) {
+      batches_.turn([=](loam_object **out) { return unload(stack, depth, out); });
+    }
+    return LOAM_EXPECT(batches_.has_next()) ? batches_.take() : nullptr;
   }
   loam_object *take() {  // not when empty
     size_t none = 0;
@@ -54,17 +52,8 @@ class Ahead {
   }
 
  private:
-  static constexpr size_t kBatch = 16;
-
-  // The batch at hand is used up: it is filled anew, and the other one is taken meanwhile.
-  void turn(loam_object *const *stack, size_t *depth) {
-    if (coming_ == 0) coming_ = unload(stack, depth, batches_[at_hand_ ^ 1]);
-    const size_t count = unload(stack, depth, batches_[at_hand_]);
-    at_hand_ ^= 1;
-    left_ = coming_;
-    coming_ = count;
-  }
-  size_t unload(loam_object *const *stack, size_t *depth, loam_object **out) const {
+  unsigned unload(loam_object *const *stack, size_t *depth, loam_object **out) const {
+    constexpr size_t kBatch = Batches<loam_object *>::kBatch;
     const size_t count = *depth < kBatch ? *depth : kBatch;
     *depth -= count;
     for (size_t i = 0; i < count; ++i) {
@@ -75,14 +64,11 @@ class Ahead {
       }
       out[i] = object;
     }
-    return count;
+    return static_cast<unsigned>(count);
   }
 
   const Tables *noted_;
-  unsigned at_hand_ = 0;
-  size_t left_ = 0;    // of the batch at hand
-  size_t coming_ = 0;  // of the other one
-  loam_object *batches_[2][kBatch];
+  Batches<loam_object *> batches_;
 };
 
 }  // namespace loam::gc

@@ -17,18 +17,14 @@ unsigned ReleaseQueue::unload(Entry *out) {
   return count;
 }
 
-// The batch at hand is used up: it is filled anew, and the other one is taken meanwhile.
+// The batch at hand is used up.
 LOAM_NOINLINE ReleaseQueue::Entry ReleaseQueue::take_slow() {
-  if (coming_ == 0) {
+  if (batches_.empty()) {
     little_ = depth_ > floor_ + kLittle ? 0 : floor_ + kLittle;
     if (little_ != 0) return depth_ != floor_ ? stack_[--depth_] : 0;
-    coming_ = unload(batches_[at_hand_ ^ 1]);
   }
-  const unsigned count = unload(batches_[at_hand_]);
-  at_hand_ ^= 1;
-  left_ = coming_;
-  coming_ = count;
-  return batches_[at_hand_][--left_];
+  batches_.turn([this](Entry *out) { return unload(out); });
+  return batches_.take();
 }
 
 LOAM_NOINLINE void WaitingSet::add(loam_object *object) {

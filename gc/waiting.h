@@ -11,18 +11,15 @@
 #include "allocator/base/check.h"
 #include "allocator/heap.h"
 #include "allocator/returns.h"
+#include "gc/batches.h"
 
 namespace loam::gc {
 
 // What a cascade does next, in bounded memory:
 //
-//   push --> stack of kStack --> batch, on its way from memory --> batch at hand --> take
+//   push --> stack of kStack --> batches (batches.h), each prefetched in one go --> take
 //     [set aside]     |
 //                     +--> take, while little waits: then the next object is warm, or alone
-//
-// A batch is prefetched in one go when the one before it is at hand: a processor that has to
-// translate an address first does not retire the prefetch before, but it translates several at a
-// time.
 //
 // An entry is the target of an edge whose reference is still to be dropped, or, marked kDead, an
 // object whose count is gone.
@@ -35,9 +32,9 @@ class ReleaseQueue {
   static loam_object *object_of(Entry entry) {
     return reinterpret_cast<loam_object *>(entry & ~kDead);
   }
-  static constexpr unsigned kBatch = 16;
+  static constexpr unsigned kBatch = Batches<Entry>::kBatch;
 
-  bool empty() const { return depth_ == floor_ && left_ + coming_ == 0; }
+  bool empty() const { return depth_ == floor_ && batches_.empty(); }
   bool full() const { return depth_ == kStack; }
   // So few that what is queued next is taken next: its reference may be dropped without the detour.
   bool holds_little() const { return depth_ < little_; }
@@ -45,7 +42,7 @@ class ReleaseQueue {
 
   // The next entry; 0: none.
   Entry take() {
-    if (LOAM_EXPECT(left_ != 0)) return batches_[at_hand_][--left_];
+    if (LOAM_EXPECT(batches_.has_next())) return batches_.take();
     if (depth_ < little_) return depth_ != floor_ ? stack_[--depth_] : 0;
     return take_slow();
   }
@@ -80,10 +77,7 @@ class ReleaseQueue {
   unsigned depth_ = 0;
   unsigned floor_ = 0;         // below it they are set aside
   unsigned little_ = kLittle;  // while not so much waits, nothing is in batches; 0: something is
-  unsigned at_hand_ = 0;       // index of a batch
-  unsigned left_ = 0;          // of the batch at hand
-  unsigned coming_ = 0;        // of the other one
-  Entry batches_[2][kBatch];
+  Batches<Entry> batches_;
   Entry stack_[kStack];
 };
 
