@@ -8,7 +8,7 @@ size_t large_cost(const base::SystemHeap &source, size_t size) {
   if (size > PTRDIFF_MAX) return SIZE_MAX;
   // A tool that watches finds a write past the end only where blocks are as long as was asked.
   if (source.is_watched()) return size;
-  if (size >= StartMap::kLongBytes || size <= LOAM_MAX_BLOCK) return source.good_size(size);
+  if (size >= StartMap::kLongBytes) return source.good_size(size);
   return large_class_bytes(large_class_of(size));
 }
 

@@ -38,7 +38,7 @@ inline unsigned large_class_of(size_t size) {  // of more than 256 bytes
   const auto shift = static_cast<unsigned>(63 - __builtin_clzll(last));
   return (shift - kLeastLargeShift) * 4 + static_cast<unsigned>(last >> (shift - 2) & 3);
 }
-// What a large block of so many bytes costs; SIZE_MAX when there is no such block.
+// What a large block of so many bytes, more than 256, costs; SIZE_MAX when there is no such block.
 size_t large_cost(const base::SystemHeap &source, size_t size);
 
 struct alignas(16) Large {

@@ -1,19 +1,9 @@
 #include "allocator/start_map.h"
 
-#include <cstring>
-
+#include "allocator/base/byte_masks.h"
 #include "allocator/os_memory.h"
 
 namespace loam::alloc {
-
-namespace {
-
-bool all_zero(const void *memory, size_t bytes) {
-  const char *first = static_cast<const char *>(memory);
-  return *first == 0 && std::memcmp(first, first + 1, bytes - 1) == 0;
-}
-
-}  // namespace
 
 size_t StartMap::table_bytes() {
   const size_t page = os_page_bytes();
@@ -31,7 +21,7 @@ bool StartMap::rebuild(size_t capacity) {
   for (size_t at = 0; at < old_capacity; ++at) {
     const Region &region = old[at];
     if (region.table == nullptr) continue;
-    if (all_zero(region.table->entries, sizeof region.table->entries)) {
+    if (base::all_zero(region.table->entries, sizeof region.table->entries)) {
       os_release(region.table, table_bytes());
       continue;
     }

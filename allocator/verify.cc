@@ -1,6 +1,5 @@
 // The heap's verifier: walks everything, changes nothing.
-#include <cstring>
-
+#include "allocator/base/byte_masks.h"
 #include "allocator/guard.h"
 #include "allocator/heap.h"
 
@@ -14,15 +13,6 @@ size_t count_bits(const uint64_t *words) {
     bits += static_cast<size_t>(__builtin_popcountll(words[word]));
   }
   return bits;
-}
-
-bool is_zero(const void *table, size_t bytes) {
-  uint64_t any = 0, word;
-  for (size_t at = 0; at < bytes; at += sizeof word) {
-    std::memcpy(&word, static_cast<const char *>(table) + at, sizeof word);
-    any |= word;
-  }
-  return any == 0;
 }
 
 bool zero_behind_link(const char *block, size_t bytes) {
@@ -99,9 +89,10 @@ size_t Heap::verify_large() const {
     report_->message("block %p was written after it was freed", touched);
     ++findings;
   }
-  if (large_.sum_of_idle().bytes != large_.idle_bytes()) {
+  const size_t idle_bytes = large_.sum_of_idle().bytes;
+  if (idle_bytes != large_.idle_bytes()) {
     report_->message("[A-10] %zu bytes of large blocks are said to wait, %zu do",
-                     large_.idle_bytes(), large_.sum_of_idle().bytes);
+                     large_.idle_bytes(), idle_bytes);
     ++findings;
   }
   if (large_bytes != large_.bytes() || large_count != large_.count()) {
@@ -117,14 +108,14 @@ size_t Heap::verify_large() const {
 bool Heap::tables_are_clean(size_t index) const {
   for (unsigned bitmap = 0; bitmap < kBitmaps; ++bitmap) {
     if (bitmap == kCycleMark || bitmap == kCycleGrey) continue;
-    if (!is_zero(range_.words(static_cast<Bitmap>(bitmap), index), kBitmapBytesPerSlab)) {
+    if (!base::all_zero(range_.words(static_cast<Bitmap>(bitmap), index), kBitmapBytesPerSlab)) {
       return false;
     }
   }
   const size_t first = index * kBlocksPerStretch;
-  return is_zero(range_.counts + first, kBlocksPerStretch) &&
-         is_zero(range_.refcounts + first, kBlocksPerStretch) &&
-         is_zero(range_.overflow_counts + first, kBlocksPerStretch * sizeof(uint32_t));
+  return base::all_zero(range_.counts + first, kBlocksPerStretch) &&
+         base::all_zero(range_.refcounts + first, kBlocksPerStretch) &&
+         base::all_zero(range_.overflow_counts + first, kBlocksPerStretch * sizeof(uint32_t));
 }
 
 // A slab without a pool.

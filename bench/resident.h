@@ -9,7 +9,8 @@
 
 namespace bench {
 
-// smaps_rollup, because the kernel's quick figures lag by some pages per core.
+// smaps_rollup, because the kernel's quick figures lag by some pages for each core that the process
+// ran on.
 inline size_t resident_bytes() {
   std::FILE *file = std::fopen("/proc/self/smaps_rollup", "r");
   require(file != nullptr, "reading /proc/self/smaps_rollup");

@@ -253,7 +253,8 @@ size_t Cycle::look_at_slab(size_t slab) {
   size_t used = kSlabUnits + words;
   for (size_t word = 0; word < words; ++word) {
     const size_t first = slab * kBlocksPerStretch + word * 64;
-    if (all_zero(view.refcounts + first) && all_zero(view.counts + first)) continue;
+    using base::all_zero;
+    if (all_zero(view.refcounts + first, 64) && all_zero(view.counts + first, 64)) continue;
     const WordOfCounts bytes(view, first);
     used += kWordUnits;
     const uint64_t members = suspects_of(slab, word) & bytes.members;

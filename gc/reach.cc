@@ -113,7 +113,7 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   const Tables local = tables;
   Type *const *const types = gc.types_.types;
   const uint64_t roots = marks[first / 64];
-  if (roots == 0 && all_zero(local.counts + first)) return;
+  if (roots == 0 && base::all_zero(local.counts + first, 64)) return;
   if (!sampling) bits &= ~base::nonzero_bytes(local.refcounts + first);  // scanned before
   for (; bits != 0; bits &= bits - 1) {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));

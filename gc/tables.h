@@ -6,8 +6,6 @@
 // Thread safety: the owning runtime's thread.
 #pragma once
 
-#include <cstring>
-
 #include "allocator/base/byte_masks.h"
 #include "allocator/base/check.h"
 #include "allocator/range.h"
@@ -69,16 +67,6 @@ struct Tables {
 
 inline bool test_bit(const uint64_t *bitmap, size_t number) {
   return ((bitmap[number >> 6] >> (number & 63)) & 1) != 0;
-}
-
-inline bool all_zero(const uint8_t *bytes) {
-  uint64_t any = 0;
-  for (unsigned at = 0; at < 64; at += 8) {
-    uint64_t eight;
-    std::memcpy(&eight, bytes + at, sizeof eight);
-    any |= eight;
-  }
-  return any == 0;
 }
 
 // One word of blocks, from their bytes.

@@ -66,6 +66,16 @@ struct ByteGroup {
 
 #endif
 
+// Of a multiple of 8 bytes.
+inline bool all_zero(const void *memory, size_t bytes) {
+  uint64_t any = 0, word;
+  for (size_t at = 0; at < bytes; at += sizeof word) {
+    std::memcpy(&word, static_cast<const char *>(memory) + at, sizeof word);
+    any |= word;
+  }
+  return any == 0;
+}
+
 inline uint64_t nonzero_bytes(const uint8_t *bytes) {
   uint64_t bits = 0;
   for (unsigned at = 0; at < 64; at += ByteGroup::kBytes) {

@@ -2,30 +2,21 @@
 #ifndef LOAM_TESTS_SUPPORT_RESIDENT_H
 #define LOAM_TESTS_SUPPORT_RESIDENT_H
 
-#include <doctest/doctest.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdio>
 
+#include "bench/resident.h"
+
 namespace loam::test {
 
-// smaps_rollup, because the kernel's quick figure lags by some pages for each core that the process
-// ran on. Signed: what is compared may have shrunk.
+// Signed: what is compared may have shrunk.
 inline std::ptrdiff_t resident_bytes() {
-  std::FILE *file = std::fopen("/proc/self/smaps_rollup", "r");
-  REQUIRE(file != nullptr);
-  char line[256];
-  long kilobytes = 0;
-  while (kilobytes == 0 && std::fgets(line, sizeof line, file) != nullptr) {
-    std::sscanf(line, "Rss: %ld kB", &kilobytes);
-  }
-  std::fclose(file);
-  REQUIRE(kilobytes != 0);
-  return std::ptrdiff_t{kilobytes} * 1024;
+  return static_cast<std::ptrdiff_t>(bench::resident_bytes());
 }
 
-// 0: the system does not tell. No doctest, so that it may be called on a small stack.
+// 0: the system does not tell.
 inline std::size_t address_bytes() {
   std::FILE *file = std::fopen("/proc/self/statm", "r");
   if (file == nullptr) return 0;
