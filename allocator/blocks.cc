@@ -10,9 +10,6 @@ namespace loam::alloc {
 
 namespace {
 
-// One in so many blocks of a list that goes back is asked whether it starts a row.
-constexpr size_t kRowLook = 8;
-
 // The bits of `word` that stand for blocks which fit the slab.
 uint64_t valid_bits(const Slab &slab, size_t word) {
   const size_t first = word * 64;
@@ -20,61 +17,34 @@ uint64_t valid_bits(const Slab &slab, size_t word) {
   return first >= slab.block_count ? 0 : (uint64_t{1} << (slab.block_count - first)) - 1;
 }
 
-// Appends blocks of a word, those that `bits` names and `wanted` of them at most, to the list that
-// ends in *tail; returns the bits of those it took.
-uint64_t thread_bits(loam_block **&tail, size_t &wanted, char *base, size_t size, uint64_t bits) {
+// Stores the blocks of a word that `bits` names below `at`, the first of them highest, as far as
+// `least`; returns the bits of those it stored.
+uint64_t list_bits(void **&at, void **least, char *base, size_t size, uint64_t bits) {
   const uint64_t past = bits + (bits & (~bits + 1));  // the first run, carried over its end
-  if ((past & bits) == 0) {                           // and there is no other, as in a fresh slab
+  uint64_t rest = bits;
+  if ((past & bits) == 0) {  // and there is no other, as in a fresh slab
     const auto first = static_cast<size_t>(__builtin_ctzll(bits));
     const size_t run = (past != 0 ? static_cast<size_t>(__builtin_ctzll(past)) : 64) - first;
-    const size_t count = run < wanted ? run : wanted;
-    char *at = base + first * size;
-    for (char *const end = at + count * size; at != end; at += size) {
-      loam_block *block = reinterpret_cast<loam_block *>(at);
-      *tail = block;
-      tail = &block->next;
-    }
-    wanted -= count;
+    const auto room = static_cast<size_t>(at - least);
+    const size_t count = run < room ? run : room;
+    void **const last = at - count;
+    for (char *block = base + first * size; at != last; block += size) *--at = block;
     return ~uint64_t{0} >> (64 - count) << first;
   }
-  uint64_t rest = bits;
-  for (; rest != 0 && wanted > 0; rest &= rest - 1, --wanted) {
-    const auto index = static_cast<size_t>(__builtin_ctzll(rest));
-    loam_block *block = reinterpret_cast<loam_block *>(base + index * size);
-    *tail = block;
-    tail = &block->next;
+  for (; rest != 0 && at != least; rest &= rest - 1) {
+    *--at = base + static_cast<size_t>(__builtin_ctzll(rest)) * size;
   }
   return bits & ~rest;
 }
 
-// Pushes a block on its pool's list, as loam_free does; false when the budget is spent.
-bool push_block(loam_thread *thread, uint16_t pool, loam_block *block) {
-  thread->free_budget -= pool >> LOAM_POOL_STEPS_SHIFT;
-  if (thread->free_budget < 0) return false;
-  void *&head = thread->heads[pool & LOAM_POOL_HEAD_MASK];
-  block->next = static_cast<loam_block *>(head);
-  head = block;
-  return true;
-}
-
-// Follows a list from `block` on over at most `most` blocks, each `step` bytes from the one before;
-// returns how many there were. The address of the next one is guessed and the link only compared
-// with it, so that the processor need not wait for one load before it starts another.
-template <bool kIsRaw>
-size_t follow_row(loam_block *&block, intptr_t step, size_t most) {
-  const auto start = reinterpret_cast<intptr_t>(block);
-  const intptr_t end = start + step * static_cast<intptr_t>(most);
-  intptr_t guess = start;
-  loam_block *next = block;
-  do {
-    asm("" : "+r"(guess));  // or the compiler goes on with the link, since both are equal
-    loam_block *at = reinterpret_cast<loam_block *>(guess);
-    next = at->next;
-    if (!kIsRaw) at->next = nullptr;
-    guess += step;
-  } while (reinterpret_cast<intptr_t>(next) == guess && guess != end);
-  block = next;
-  return static_cast<size_t>((guess - start) / step);
+// How many blocks from `at` on lie in a row, `step` bytes from one to the next.
+size_t row_length(void *const *at, void *const *end, intptr_t step) {
+  void *const *last = at;
+  while (last + 1 != end &&
+         reinterpret_cast<intptr_t>(last[1]) - reinterpret_cast<intptr_t>(last[0]) == step) {
+    ++last;
+  }
+  return static_cast<size_t>(last - at) + 1;
 }
 
 // Without a call for a single bit: not every machine that we compile for counts them.
@@ -83,6 +53,14 @@ size_t count_bits(uint64_t bits) {
 }
 
 }  // namespace
+
+// What a return writes to, hoisted out of its loop: the stores may alias any member.
+struct Heap::AtRest {
+  Slab *slabs;
+  uint64_t *allocated, *young;
+  explicit AtRest(const Range &range)
+      : slabs(range.slabs), allocated(range.bitmaps[kAllocated]), young(range.bitmaps[kYoung]) {}
+};
 
 size_t Heap::partial_slab(unsigned head) {
   const uint32_t first = pools_[head].partial;
@@ -112,33 +90,32 @@ inline void Heap::count_taken(size_t index, uint32_t count) {
   if (slab.allocated == slab.block_count) unlink_partial(slab, index);
 }
 
-// Fills the thread's list from one slab in address order, and pops its first block.
+// Fills an empty list from one slab, so that it is popped in address order, and pops the first.
 LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
+  if (!is_open(thread, head) && !open_list(thread, head)) return take_one(head);
   const size_t index = partial_slab(head);
   if (index == kNoSlab) return nullptr;
   forget_free_young(head);
   const Slab &slab = range_.slabs[index];
-  char *const base = range_.slab_address(index);
   const size_t size = slab.block_size;
-  loam_block *first = nullptr;
-  loam_block **tail = &first;
-  const size_t most = kRefillBytes / size;
-  size_t wanted = most, word = 0;
+  const size_t capacity = list_capacity(pools_[head], list_parts_);
+  const size_t most = capacity - capacity / 4;  // some may be freed before the others are used
+  void **const first = pools_[head].list + 1;
+  void **at = first + most;
   const uint64_t *const words = range_.words(kAllocated, index);
+  size_t word = 0;
   while (words[word] == ~uint64_t{0}) ++word;  // one has a free block
-  for (; word * 64 < slab.block_count && wanted > 0; ++word) {
+  for (; word * 64 < slab.block_count && at != first; ++word) {
     const uint64_t bits = ~words[word] & valid_bits(slab, word);
     if (bits == 0) continue;
-    take_bits(index, word, thread_bits(tail, wanted, base + word * 64 * size, size, bits));
+    char *const base = range_.slab_address(index) + word * 64 * size;
+    take_bits(index, word, list_bits(at, first, base, size, bits));
   }
-  count_taken(index, static_cast<uint32_t>(most - wanted));
-  *tail = nullptr;
-  thread->heads[head] = first->next;
-  first->next = nullptr;
-  if (thread->free_budget > 0) {
-    thread->free_budget -= static_cast<int32_t>(kRefillBytes / LOAM_CLASS_STEP);
-  }
-  return first;
+  const auto count = static_cast<size_t>(first + most - at);
+  count_taken(index, static_cast<uint32_t>(count));
+  if (at != first) std::memmove(first, at, count * sizeof *first);
+  thread->heads[head] = first + count - 2;
+  return first[count - 1];
 }
 
 // One block, past the lists: under the eyes of debug or torture.
@@ -167,13 +144,10 @@ void *Heap::take_one(unsigned head) {
   return nullptr;
 }
 
-void *Heap::take_block(loam_thread *thread, unsigned head) {
+inline void *Heap::take_block(loam_thread *thread, unsigned head) {
   if (!has_cache()) return take_one(head);
-  loam_block *block = static_cast<loam_block *>(thread->heads[head]);
-  if (block == nullptr) return refill(thread, head);
-  thread->heads[head] = block->next;
-  block->next = nullptr;
-  return block;
+  void **&top = thread->heads[head];
+  return *top != nullptr ? *top-- : refill(thread, head);
 }
 
 void Heap::return_block(void *block) {
@@ -199,22 +173,21 @@ void Heap::return_block(void *block) {
 
 // Takes `count` blocks of one word back into their slab. What the pool and the heap have handed out
 // is the caller's to count.
-inline void Heap::clear_bits(size_t word, uint64_t bits, uint32_t count) {
+inline void Heap::clear_bits(const AtRest &tables, size_t word, uint64_t bits, uint32_t count) {
   const size_t index = word / kWordsPerStretch;
-  Slab &slab = range_.slabs[index];
-  uint64_t &allocated_bits = range_.bitmaps[kAllocated][word];
-  LOAM_ASSERT((allocated_bits & bits) == bits && !watched_);
-  LOAM_ASSERT(slab.young != kUnlisted || (range_.bitmaps[kYoung][word] & bits) == 0);
+  Slab &slab = tables.slabs[index];
+  LOAM_ASSERT((tables.allocated[word] & bits) == bits && !watched_);
+  LOAM_ASSERT(slab.young != kUnlisted || (tables.young[word] & bits) == 0);
   if (slab.young != kUnlisted) {  // else none of them is: spare the memory
-    uint64_t &young_bits = range_.bitmaps[kYoung][word];
-    const uint64_t both = young_bits & bits;
+    const uint64_t both = tables.young[word] & bits;
     young_blocks -= both == bits ? count : count_bits(both);
-    young_bits &= ~bits;
+    tables.young[word] &= ~bits;
   }
-  allocated_bits &= ~bits;
-  if (slab.allocated == slab.block_count) link_partial(slab, index);
-  slab.allocated -= count;
-  if (slab.allocated == 0) release_slab(index);
+  tables.allocated[word] &= ~bits;
+  const uint32_t before = slab.allocated;
+  slab.allocated = before - count;
+  if (before == slab.block_count) link_partial(slab, index);
+  if (before == count) release_slab(index);
 }
 
 void Heap::return_slab(size_t index) {
@@ -242,13 +215,14 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
 }
 
 void Heap::return_words(const ReturnedWord *words, size_t words_count) {
+  const AtRest tables(range_);
   size_t bytes = 0;
   for (const ReturnedWord *at = words; at != words + words_count; ++at) {
     const auto count = static_cast<uint32_t>(count_bits(at->bits));
-    const Slab &slab = range_.slabs[at->word / kWordsPerStretch];
+    const Slab &slab = tables.slabs[at->word / kWordsPerStretch];
     bytes += size_t{count} * slab.block_size;
     pools_[slab.head].allocated -= count;
-    clear_bits(at->word, at->bits, count);
+    clear_bits(tables, at->word, at->bits, count);
   }
   handed_out_bytes_ -= bytes;
 }
@@ -284,56 +258,51 @@ LOAM_NOINLINE void Returns::finish_slow() {
   heap_.return_words(&last, 1);
 }
 
-// Takes back the first blocks of a list, and returns the rest. Blocks that died together often lie
-// in a row: those go back by words. Not each block is asked, since where only some lie in rows, the
-// processor cannot foretell the answer.
-loam_block *Heap::return_list(loam_block *block, unsigned head, size_t most_blocks) {
-  if (block == nullptr) return nullptr;
-  const bool is_raw = pools_[head].kind == Kind::kRaw;
-  const uintptr_t base = range_.base();
-  const intptr_t size = pools_[head].block_size;
-  const uint32_t reciprocal = reciprocal_of(pools_[head].block_size);
-  size_t left = most_blocks;
-  for (size_t singles = 0; block != nullptr && left > 0;) {
-    const size_t offset = reinterpret_cast<uintptr_t>(block) - base;
-    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
-    const size_t first = (offset >> kSlabShift) * kBlocksPerStretch;
-    loam_block *const next = block->next;
-    if (singles == 0) {
-      const auto step = static_cast<intptr_t>(reinterpret_cast<uintptr_t>(next) -
-                                              reinterpret_cast<uintptr_t>(block));
-      if (step == size || step == -size) {
-        const size_t room = step > 0 ? kSlabBytes / static_cast<size_t>(size) - index : index + 1;
-        const size_t most = room < left ? room : left;
-        const size_t row =
-            is_raw ? follow_row<true>(block, step, most) : follow_row<false>(block, step, most);
-        clear_row(first + (step > 0 ? index : index + 1 - row), row);
-        left -= row;
-        if (row < kRowLook) singles = kRowLook;
-        continue;
-      }
-      singles = kRowLook;
-    }
-    --singles;
-    if (!is_raw) block->next = nullptr;
-    clear_bits((first + index) / 64, Range::bit_of(index), 1);
-    block = next;
-    --left;
-  }
-  pools_[head].allocated -= most_blocks - left;
-  handed_out_bytes_ -= (most_blocks - left) * pools_[head].block_size;
-  return block;
-}
-
-// The same for blocks of one slab that lie in a row.
-void Heap::clear_row(size_t number, size_t count) {
+// Blocks of one slab that lie in a row.
+inline void Heap::clear_row(const AtRest &tables, size_t number, size_t count) {
   while (count > 0) {
     const size_t first = number % 64;
     const size_t part = count < 64 - first ? count : 64 - first;
-    clear_bits(number / 64, ~uint64_t{0} >> (64 - part) << first, static_cast<uint32_t>(part));
+    clear_bits(tables, number / 64, ~uint64_t{0} >> (64 - part) << first,
+               static_cast<uint32_t>(part));
     number += part;
     count -= part;
   }
+}
+
+// Takes the blocks back that have waited longest. Blocks that died together often lie in a row:
+// those go back by words.
+void Heap::return_oldest(loam_thread *thread, unsigned head, size_t count) {
+  if (count == 0) return;
+  forget_free_young(head);
+  Pool &pool = pools_[head];
+  void **const first = pool.list + 1;
+  void **const end = first + count;
+  const AtRest tables(range_);
+  const uintptr_t base = range_.base();
+  const intptr_t size = pool.block_size;
+  const uint32_t reciprocal = reciprocal_of(pool.block_size);
+  for (void **at = first; at != end;) {
+    const size_t offset = reinterpret_cast<uintptr_t>(*at) - base;
+    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
+    const size_t number = (offset >> kSlabShift) * kBlocksPerStretch + index;
+    const intptr_t step = at + 1 != end ? static_cast<char *>(at[1]) - static_cast<char *>(*at) : 0;
+    if (step != size && step != -size) {
+      clear_bits(tables, number / 64, Range::bit_of(number), 1);
+      ++at;
+      continue;
+    }
+    const size_t room = step > 0 ? kSlabBytes / pool.block_size - index : index + 1;
+    const size_t left = static_cast<size_t>(end - at);
+    const size_t row = row_length(at, at + (room < left ? room : left), step);
+    clear_row(tables, step > 0 ? number : number + 1 - row, row);
+    at += row;
+  }
+  pool.allocated -= count;
+  handed_out_bytes_ -= count * pool.block_size;
+  const size_t left = cached_blocks(thread, head) - count;
+  std::memmove(first, end, left * sizeof *first);
+  thread->heads[head] = first + left - 1;
 }
 
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
@@ -374,15 +343,10 @@ void Heap::free_object(loam_thread *thread, loam_object *object) {
     return;
   }
   const uint32_t tag = object->tag;
-  loam_block *block = reinterpret_cast<loam_block *>(object);
-  block->header = 0;
-  const bool is_young = (tag & LOAM_FLAG_OLD) == 0;
-  if (LOAM_EXPECT(is_young && push_block(thread, range_.pools[range_.slab_index(block)], block))) {
-    return;
-  }
-  if (debug_) guard_poison(block, block_bytes(block), tag);
-  return_block(block);
-  if (thread->free_budget < 0) rebalance(thread);
+  object->refcount = object->tag = 0;
+  if (LOAM_EXPECT((tag & LOAM_FLAG_OLD) == 0 && push(thread, object))) return;
+  if (debug_) guard_poison(object, block_bytes(object), tag);
+  return_block(object);
 }
 
 void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
@@ -441,8 +405,7 @@ void Heap::free_raw(loam_thread *thread, void *block) {
   } else if (torture_.plan.poison) {
     std::memset(block, kPoisonByte, block_bytes(block));
   }
-  return_block(block);
-  if (thread->free_budget < 0) rebalance(thread);
+  if (!push(thread, block)) return_block(block);
 }
 
 size_t Heap::usable_size(const void *block) const {
@@ -486,16 +449,15 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
 // From one list to another, as loam_malloc and loam_free would do it; nullptr when a list does not
 // serve.
 inline void *Heap::move_small(loam_thread *thread, void *block, size_t size) {
-  const uint16_t pool = range_.pools[range_.slab_index(block)];
   const size_t steps = round_to_class(size) / LOAM_CLASS_STEP;
-  const size_t old_steps = pool >> LOAM_POOL_STEPS_SHIFT;
-  void *&head = thread->heads[LOAM_HEADS_RAW + steps];
-  loam_block *const moved = static_cast<loam_block *>(head);
-  if (moved == nullptr || thread->free_budget < static_cast<int32_t>(old_steps)) return nullptr;
-  head = moved->next;
-  thread->free_budget += static_cast<int32_t>(steps);
+  const size_t old_steps = range_.pools[range_.slab_index(block)] >> LOAM_POOL_STEPS_SHIFT;
+  void **&top = thread->heads[LOAM_HEADS_RAW + steps];
+  void **&old_top = thread->heads[LOAM_HEADS_RAW + old_steps];
+  void *const moved = *top;
+  if (moved == nullptr || old_top == thread->limits[LOAM_HEADS_RAW + old_steps]) return nullptr;
+  --top;
   std::memcpy(moved, block, (steps < old_steps ? steps : old_steps) * LOAM_CLASS_STEP);
-  push_block(thread, pool, static_cast<loam_block *>(block));
+  *++old_top = block;
   return moved;
 }
 
@@ -516,10 +478,7 @@ void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   void *moved = allocate_raw(thread, size);
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, size < usable ? size : usable);
-  loam_block *const gone = static_cast<loam_block *>(block);
-  if (large || !push_block(thread, range_.pools[range_.slab_index(gone)], gone)) {
-    free_raw(thread, block);
-  }
+  free_raw(thread, block);
   return moved;
 }
 

@@ -29,7 +29,7 @@ void Heap::attach(loam_thread *thread) {
   thread->slab_pools = range_.pools;
   thread->range_base = range_.base();
   thread->range_bytes = range_.bytes();
-  reset_budget(thread, 0);
+  close_lists(thread);
 }
 
 void Heap::open_pools() {
@@ -284,10 +284,75 @@ bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_
 
 // -- The thread's lists in bulk.
 
-// Room for what may still be freed before the lists, which hold `cached` bytes, are looked at.
-void Heap::reset_budget(loam_thread *thread, size_t cached) {
-  const size_t room = cached < kCacheBytes ? kCacheBytes - cached : 0;
-  thread->free_budget = has_cache() ? static_cast<int32_t>(room / LOAM_CLASS_STEP) : -1;
+void Heap::close_lists(loam_thread *thread) {
+  for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
+    thread->heads[head] = thread->limits[head] = range_.lists;
+  }
+}
+
+// Gives a list room for blocks; the more lists there are, the less has each. False where blocks
+// have to come and go one by one.
+bool Heap::open_list(loam_thread *thread, unsigned head) {
+  if (!has_cache()) return false;
+  Pool &pool = pools_[head];
+  if (pool.list == nullptr) {
+    const size_t slots = 1 + list_capacity(pool, kFewLists);
+    if (!may_grow(slots * sizeof(void *))) return false;
+    own_bytes_ += slots * sizeof(void *);
+    note_growth();
+    pool.list = range_.lists + list_slots_;
+    list_slots_ += slots;
+    if (++lists_ > list_parts_) {
+      list_parts_ *= 2;
+      for (unsigned at = 1; at < list_end(); ++at) limit_list(thread, at);
+    }
+  }
+  thread->heads[head] = pool.list;
+  thread->limits[head] = pool.list + list_capacity(pool, list_parts_);
+  return true;
+}
+
+void Heap::limit_list(loam_thread *thread, unsigned head) {
+  if (!is_open(thread, head)) return;
+  const Pool &pool = pools_[head];
+  const size_t capacity = list_capacity(pool, list_parts_), blocks = cached_blocks(thread, head);
+  if (blocks > capacity) return_oldest(thread, head, blocks - capacity);
+  thread->limits[head] = pool.list + capacity;
+}
+
+// Where a push finds no room. False: the list takes no block.
+LOAM_NOINLINE bool Heap::push_full(loam_thread *thread, unsigned head, void *block) {
+  if (is_open(thread, head)) {
+    return_oldest(thread, head, (list_capacity(pools_[head], list_parts_) + 1) / 2);
+  } else if (!open_list(thread, head)) {
+    return false;
+  }
+  *++thread->heads[head] = block;
+  return true;
+}
+
+void Heap::flush(loam_thread *thread) {
+  for (unsigned head = 1; head < list_end(); ++head) {
+    return_oldest(thread, head, cached_blocks(thread, head));
+  }
+  forget_free_young();
+  large_.release_idle();
+}
+
+// At the limit: idle blocks may hold what is wanted. True: try again.
+bool Heap::reclaim(loam_thread *thread) {
+  if (limit_bytes_ == 0 || !has_cache()) return false;
+  const size_t before = counted_bytes();
+  flush(thread);
+  return counted_bytes() != before;
+}
+
+void Heap::set_locked(loam_thread *thread, bool locked) {
+  if (locked) {
+    flush(thread);
+    close_lists(thread);
+  }
+  locked_ = locked;
 }
 
 void Heap::forget_free_young(unsigned head) {
@@ -300,87 +365,11 @@ void Heap::forget_free_young() {
   std::memset(free_young_by_head, 0, sizeof free_young_by_head);
 }
 
-void Heap::flush(loam_thread *thread) {
-  forget_free_young();
-  for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
-    loam_block *list = static_cast<loam_block *>(thread->heads[head]);
-    thread->heads[head] = nullptr;
-    return_list(list, head, SIZE_MAX);
-  }
-  large_.release_idle();
-}
-
-// At the limit: idle blocks may hold what is wanted. True: try again.
-bool Heap::reclaim(loam_thread *thread) {
-  if (limit_bytes_ == 0 || !has_cache()) return false;
-  const size_t before = counted_bytes();
-  flush(thread);
-  return counted_bytes() != before;
-}
-
-// Called when the budget is spent: gives half of what the lists may hold back, in equal parts where
-// they have as much.
-void Heap::rebalance(loam_thread *thread) {
-  if (!has_cache()) return reset_budget(thread, 0);
-  constexpr size_t kAim = kCacheBytes / 2;
-  const unsigned end = LOAM_HEADS_PRIVATE + private_pools_;
-  size_t lists = 0;
-  for (unsigned head = 1; head < end; ++head) lists += thread->heads[head] != nullptr;
-  const size_t part = kAim / (lists + 1);
-  const size_t warm = part < kWarmBytes ? part : kWarmBytes;
-  size_t returned = 0;
-  for (size_t share = part; returned < kAim; share *= 2) {
-    Shortened sum = {0, 0, true};
-    for (unsigned head = 1; head < end; ++head) {
-      if (thread->heads[head] == nullptr) continue;
-      const Shortened list = shorten_list(thread, head, warm, share);
-      sum.returned += list.returned;
-      sum.left += list.left;
-      sum.is_known = sum.is_known && list.is_known;
-    }
-    if (sum.is_known) return reset_budget(thread, sum.left);
-    returned += sum.returned;
-  }
-  reset_budget(thread, kCacheBytes - (returned < kCacheBytes ? returned : kCacheBytes));
-}
-
-// Blocks freed just now are warm, and stay. Those behind them go back, because they are next to be
-// reached, and not so cold as the rest: nobody walks what stays.
-Heap::Shortened Heap::shorten_list(loam_thread *thread, unsigned head, size_t warm_bytes,
-                                   size_t most_bytes) {
-  const size_t size = pools_[head].block_size;
-  loam_block *block = static_cast<loam_block *>(thread->heads[head]);
-  Shortened result = {0, size, true};
-  for (; result.left < warm_bytes && block->next != nullptr; result.left += size) {
-    block = block->next;
-  }
-  if (block->next == nullptr) return result;
-  forget_free_young(head);
-  const size_t before = handed_out_bytes_;
-  block->next = return_list(block->next, head, most_bytes / size + 1);
-  result.returned = before - handed_out_bytes_;
-  result.is_known = block->next == nullptr;
-  return result;
-}
-
-void Heap::set_locked(loam_thread *thread, bool locked) {
-  if (locked) flush(thread);
-  locked_ = locked;
-  reset_budget(thread, 0);
-}
-
-size_t Heap::cached_blocks(const loam_thread *thread, unsigned head) const {
-  size_t blocks = 0;
-  const loam_block *block = static_cast<const loam_block *>(thread->heads[head]);
-  for (; block != nullptr; block = block->next) ++blocks;
-  return blocks;
-}
-
 // -- Accounts.
 
 size_t Heap::in_use_bytes(const loam_thread *thread) const {
   size_t cached = 0;
-  for (unsigned head = 1; head < LOAM_HEAD_COUNT; ++head) {
+  for (unsigned head = 1; head < list_end(); ++head) {
     cached += cached_blocks(thread, head) * pools_[head].block_size;
   }
   return handed_out_bytes() - cached;

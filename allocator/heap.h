@@ -2,13 +2,13 @@
 // knows blocks, never objects.
 //
 //   loam_thread.heads[i] --> free blocks of pool i, popped and pushed inline
-//          ^ refill          | return_list, return_word
+//          ^ refill          | return_oldest, return_word
 //   pool i --> partial slabs --> kAllocated bits
 //          ^ take_slab       | release_slab
 //   segments of the range, committed and given back by 4 MiB
 //
 // A block on a thread list has its kAllocated bit set, and in a container pool kYoung;
-//       in an object pool its header is 0.
+//       in an object pool it is zero.
 // counted_bytes() == slabs in use, metadata, large blocks (those that wait too) and external
 //       bytes; it passes the limit only by external bytes.
 //
@@ -65,7 +65,7 @@ class Heap {
   // The payload of a small block must be zero already. Clears every table bit of the block, and
   // takes it back.
   void free_object(loam_thread *thread, loam_object *object);
-  // Takes back blocks of one word of a slab that are zero, header and link included.
+  // Takes back blocks of one word of a slab that are zero, header included.
   void return_word(size_t slab, size_t word, uint64_t bits);
   // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
   // its pages are not given back before.
@@ -100,7 +100,7 @@ class Heap {
   bool watched() const { return watched_; }  // debug or torture: every call takes the slow path
 
   // -- Accounting, in bytes.
-  size_t in_use_bytes(const loam_thread *thread) const;  // walks the thread's lists
+  size_t in_use_bytes(const loam_thread *thread) const;  // looks at each of the thread's lists
   // Left under the limit, free blocks of slabs in use included; without one, committed and unused.
   size_t free_bytes(const loam_thread *thread) const;
   size_t handed_out_bytes() const { return handed_out_bytes_ + large_.bytes() + external_bytes_; }
@@ -144,7 +144,9 @@ class Heap {
   size_t slabs_in_use() const { return slabs_in_use_; }
   size_t segments_committed() const { return segments_committed_; }
   const base::Report &report() const { return *report_; }
-  size_t cached_blocks(const loam_thread *thread, unsigned head) const;
+  size_t cached_blocks(const loam_thread *thread, unsigned head) const {
+    return is_open(thread, head) ? static_cast<size_t>(thread->heads[head] - pools_[head].list) : 0;
+  }
 
   // The slabs in which bits of the table of the same name may be set.
   struct SlabList {
@@ -172,7 +174,7 @@ class Heap {
   size_t free_young_blocks = 0;
   uint32_t free_young_by_head[LOAM_HEAD_COUNT] = {};
   void forget_free_young();
-  void forget_free_young(unsigned head);  // its list is empty, or is about to be cut
+  void forget_free_young(unsigned head);  // its list is empty, or is about to be shortened
 
  private:
   static size_t listed(SlabLink link) { return link == kLastListed ? size_t{kNoSlab} : link - 2; }
@@ -198,16 +200,21 @@ class Heap {
   bool commit_segment(size_t segment);
   void decommit_segment(size_t segment);
   void return_block(void *block);
-  void rebalance(loam_thread *thread);
-  struct Shortened {
-    size_t returned, left;  // bytes
-    bool is_known;          // nothing is left but `left`
-  };
-  Shortened shorten_list(loam_thread *thread, unsigned head, size_t warm_bytes, size_t most_bytes);
-  void reset_budget(loam_thread *thread, size_t cached);
-  loam_block *return_list(loam_block *block, unsigned head, size_t most_blocks);
-  void clear_bits(size_t word, uint64_t bits, uint32_t count);
-  void clear_row(size_t number, size_t count);
+  unsigned list_end() const { return LOAM_HEADS_PRIVATE + private_pools_; }
+  bool is_open(const loam_thread *thread, unsigned head) const {
+    return thread->limits[head] != range_.lists;
+  }
+  static size_t list_capacity(const Pool &pool, unsigned parts);  // blocks
+  bool open_list(loam_thread *thread, unsigned head);
+  void limit_list(loam_thread *thread, unsigned head);
+  void close_lists(loam_thread *thread);  // all of them, which must be empty
+  void return_oldest(loam_thread *thread, unsigned head, size_t count);
+  // Has a block wait on its list, as loam_free does; false when it has to go back at once.
+  bool push(loam_thread *thread, void *block);
+  bool push_full(loam_thread *thread, unsigned head, void *block);
+  struct AtRest;
+  void clear_bits(const AtRest &tables, size_t word, uint64_t bits, uint32_t count);
+  void clear_row(const AtRest &tables, size_t number, size_t count);
   void link_partial(Slab &slab, size_t index);
   void unlink_partial(Slab &slab, size_t index);
   size_t room() const;  // that the limit leaves
@@ -234,14 +241,13 @@ class Heap {
   static constexpr size_t kPopulateFrom = 8;
   // A heap of this many segments may have huge pages: 64 MiB.
   static constexpr size_t kHugeFrom = 16;
-  // A refill stops when it has this much, or at the end of its slab.
-  static constexpr size_t kRefillBytes = size_t{4} << 10;
+  // All lists of a thread together may hold this, and each an equal part: of as many as there are
+  // lists, a power of two, but of so many at least.
+  static constexpr size_t kCacheBytes = size_t{192} << 10;
+  static constexpr unsigned kFewLists = 16;
+  static_assert(kCacheBytes / LOAM_HEAD_COUNT >= LOAM_MAX_BLOCK, "each has room for a block");
   // One segment in so many may be without a slab in use, and one always may.
   static constexpr size_t kIdleShare = 16;
-  // A thread's lists may hold this.
-  static constexpr size_t kCacheBytes = size_t{192} << 10;
-  // Of each list, what was freed last and stays when lists are cut.
-  static constexpr size_t kWarmBytes = size_t{1} << 10;
 
   base::SystemHeap system_;
   Range range_;
@@ -249,6 +255,9 @@ class Heap {
   LargeRegistry large_;
   Pool pools_[LOAM_HEAD_COUNT] = {};
   unsigned private_pools_ = 0;
+  unsigned lists_ = 0;  // that have slots
+  unsigned list_parts_ = kFewLists;
+  size_t list_slots_ = 1;  // used, of range_.lists; the first is an empty list
   size_t segment_limit_ = 0;
   size_t segment_hint_ = 0;  // no segment before this one has a free slab
   size_t segments_committed_ = 0;

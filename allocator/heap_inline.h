@@ -1,4 +1,4 @@
-// What of the heap is inline because each large block and each realloc pays for it.
+// What of the heap is inline because each large block, each realloc and many a free pays for it.
 // Thread safety: the owning runtime's thread.
 #pragma once
 
@@ -34,6 +34,20 @@ inline void *Heap::allocate_large_raw(size_t size, bool zeroed) {
   gross_bytes += large_.bytes() - before;
   note_growth();
   return block;
+}
+
+inline size_t Heap::list_capacity(const Pool &pool, unsigned parts) {
+  const size_t blocks = kCacheBytes / parts / pool.block_size;
+  return blocks < Range::kListSlots ? blocks : Range::kListSlots - 1;
+}
+
+inline bool Heap::push(loam_thread *thread, void *block) {
+  const unsigned head = range_.pools[range_.slab_index(block)] & LOAM_POOL_HEAD_MASK;
+  if (LOAM_RARELY(thread->heads[head] == thread->limits[head])) {
+    return push_full(thread, head, block);
+  }
+  *++thread->heads[head] = block;
+  return true;
 }
 
 // A small block stays within its size class, a large one that shrinks to no less than half. NULL

@@ -5,7 +5,7 @@
 // slab.allocated == the bits set in the slab's kAllocated stretch.
 // A slab with a free block is on its pool's partial list; a full one is not.
 // pool.allocated == the sum of slab.allocated over its slabs.
-// A block of an object pool that is free is zero, its link excepted.
+// A block of an object pool that is free is zero.
 // A slab that belongs to no pool has no bit set in any table, and its segment's free_slabs
 //       bit is set.
 //
@@ -84,6 +84,7 @@ struct Pool {
   size_t slabs;      // held
   size_t allocated;
   size_t retired;    // freed, and never handed out again (torture.never_reuse)
+  void **list;       // the slots of the thread's list, the first NULL; nullptr: it has none yet
 };
 
 }  // namespace loam::alloc

@@ -15,13 +15,6 @@ size_t count_bits(const uint64_t *words) {
   return bits;
 }
 
-bool zero_behind_link(const char *block, size_t bytes) {
-  for (size_t at = sizeof(loam_block); at < bytes; ++at) {
-    if (block[at] != 0) return false;
-  }
-  return reinterpret_cast<const loam_block *>(block)->header == 0;
-}
-
 }  // namespace
 
 size_t Heap::verify(const loam_thread *thread, unsigned level) const {
@@ -165,7 +158,7 @@ size_t Heap::verify_slab(size_t index) const {
       sound = in_use ? guard_intact(block, slab.block_size) || retired
                      : guard_untouched(block, slab.block_size);
     } else if (slab.kind != Kind::kRaw && !taken) {
-      sound = zero_behind_link(block, slab.block_size);
+      sound = base::all_zero(block, slab.block_size);
     }
     if (!sound) {
       report_->message("[A-6] block %p of slab %zu was written past its end or after it was freed",
@@ -189,16 +182,15 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
         break;
       }
     }
-    const loam_block *block = static_cast<const loam_block *>(thread->heads[head]);
-    for (; block != nullptr; block = block->next) {
-      const bool ours = range_.contains(block) && slab_of(block).head == head &&
-                        range_.test(kAllocated, range_.block_number(block));
-      const bool clean = ours && (pools_[head].kind == Kind::kRaw ||
-                                  zero_behind_link(reinterpret_cast<const char *>(block),
-                                                   pools_[head].block_size));
+    void *const *top = thread->heads[head];
+    for (void *const *at = top; at != top - cached_blocks(thread, head); --at) {
+      const bool ours =
+          range_.contains(*at) && slab_of(*at).head == head && range_.is_handed_out(*at);
+      const bool clean =
+          ours && (pools_[head].kind == Kind::kRaw || base::all_zero(*at, pools_[head].block_size));
       if (clean) continue;
-      report_->message("[A-8] block %p on the list of pool %u is not a free block of it",
-                       static_cast<const void *>(block), head);
+      report_->message("[A-8] block %p on the list of pool %u is not a free block of it", *at,
+                       head);
       ++findings;
       break;
     }

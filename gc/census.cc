@@ -131,12 +131,10 @@ void Collector::publish(Type &type) {
       end = (kMappedWords - above) * sizeof(loam_object *);
     }
   }
-  death.steps = static_cast<uint8_t>(type.block_size / LOAM_CLASS_STEP);
-  death.first_ref = static_cast<uint8_t>(first);
+  death.first_ref = static_cast<uint16_t>(first);
   death.end_ref = static_cast<uint16_t>(end);
-  const bool covered = first <= sizeof(loam_block) && end >= type.block_size;
-  const bool is_link_alone = type.block_size == sizeof(loam_block);
-  if (!covered && !is_link_alone) death.zeroed_bytes = static_cast<uint16_t>(type.block_size);
+  const bool covered = first == sizeof(loam_object) && end >= type.block_size;
+  if (!covered) death.zeroed_bytes = static_cast<uint16_t>(type.block_size);
 }
 
 void *Collector::allocate(const Type &type, size_t size) {

@@ -11,17 +11,22 @@
 
 namespace loam::gc {
 
-// Zeroes a block behind its link; header and link may be overwritten, the caller sets them
-// afterwards. A few stores, which may overlap, beat a call of memset.
-inline void zero_behind_link(loam_object *object, size_t bytes) {
+// Zeroes a block behind its header. That may be overwritten; the caller sets it afterwards. A
+// few stores, which may overlap, beat a call of memset.
+inline void zero_payload(loam_object *object, size_t bytes) {
   constexpr size_t kStore = 16;
   char *const block = reinterpret_cast<char *>(object);
   char *const end = block + bytes;
-  for (char *at = block + sizeof(loam_block); at + kStore < end; at += kStore) {
+  for (char *at = block + sizeof(loam_object); at + kStore < end; at += kStore) {
     __asm__("" : "+r"(at));  // keeps the compiler from making the loop that call
     std::memset(at, 0, kStore);
   }
   std::memset(end - kStore, 0, kStore);
+}
+
+inline void zero_block(loam_object *object, size_t bytes) {
+  zero_payload(object, bytes);
+  *object = loam_object{};
 }
 
 // Does a simple object seem to hold a reference? A field between its references may look like one.
@@ -36,20 +41,25 @@ inline bool has_children(const loam_object *object, const SimpleDeath &death) {
   return false;
 }
 
-// Hands a block that is zero behind its link, and whose count is 0, to the thread's list. As in
+// The thread's list whose head lies at `head_offset`.
+inline void **&list_top(loam_thread *thread, size_t head_offset) {
+  return *reinterpret_cast<void ***>(reinterpret_cast<char *>(thread) + head_offset);
+}
+inline bool list_is_full(loam_thread *thread, size_t head_offset) {
+  return list_top(thread, head_offset) ==
+         list_top(thread, head_offset + offsetof(loam_thread, limits));
+}
+
+// Hands a block that is zero behind its header, and whose count is 0, to the thread's list. As in
 // loam_new, the halves of the header are written apart because they are read apart: a load that is
 // not as wide as the store before it is slow on many processors.
 inline void push_zeroed(loam_thread *thread, size_t head_offset, loam_object *object) {
-  loam_block *block = reinterpret_cast<loam_block *>(object);
-  loam_block *&head =
-      *reinterpret_cast<loam_block **>(reinterpret_cast<char *>(thread) + head_offset);
   object->tag = 0;
-  block->next = head;
-  head = block;
+  *++list_top(thread, head_offset) = object;
 }
 
 inline void Collector::push_free(loam_object *object, const Type &type) {
-  zero_behind_link(object, type.block_size);
+  zero_payload(object, type.block_size);
   object->refcount = 0;  // the condemned die with a count
   push_zeroed(thread_, type.head_offset, object);
 }
@@ -63,9 +73,9 @@ inline void Collector::dropped(loam_thread *thread, loam_object *object) {
   const SimpleDeath &death = types_.deaths[type_index(tag)];
   const uint32_t odd = object->refcount | (tag & kUncommon) | static_cast<uint32_t>(activity_);
   if (LOAM_EXPECT(odd == 0 && death.head_offset != 0 && !has_children(object, death) &&
-                  (thread->free_budget -= death.steps) >= 0)) {
+                  !list_is_full(thread, death.head_offset))) {
     ++statistics_.freed_by_count;
-    if (death.zeroed_bytes != 0) zero_behind_link(object, death.zeroed_bytes);
+    if (death.zeroed_bytes != 0) zero_payload(object, death.zeroed_bytes);
     push_zeroed(thread, death.head_offset, object);
     return;
   }

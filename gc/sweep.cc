@@ -273,8 +273,7 @@ void Collector::free_word(size_t slab, size_t word, uint64_t bits) {
     if (LOAM_RARELY(watched)) {
       free_dead_slow(object, type_of(object));
     } else {
-      zero_behind_link(object, size);
-      *reinterpret_cast<loam_block *>(object) = loam_block{};
+      zero_block(object, size);
     }
   }
   if (!watched) heap_.return_word(slab, word, bits);

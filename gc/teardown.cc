@@ -288,8 +288,7 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
 inline void Collector::free_dead(loam_object *object, uint32_t tag, const Type &type) {
   if (LOAM_RARELY(type.head_offset == 0 || judge_.frozen != 0)) return free_dead_slow(object, type);
   if (teardown_.list_room > 0 && (tag & LOAM_FLAG_OLD) == 0) {
-    const auto steps = static_cast<int32_t>(type.block_size / LOAM_CLASS_STEP);
-    if (LOAM_RARELY((thread_->free_budget -= steps) < 0)) return free_dead_slow(object, type);
+    if (LOAM_RARELY(list_is_full(thread_, type.head_offset))) return free_dead_slow(object, type);
     --teardown_.list_room;
     push_free(object, type);
     return;
@@ -298,8 +297,7 @@ inline void Collector::free_dead(loam_object *object, uint32_t tag, const Type &
 }
 
 inline void Collector::return_later(loam_object *object, size_t bytes, uint32_t reciprocal) {
-  zero_behind_link(object, bytes);
-  *reinterpret_cast<loam_block *>(object) = loam_block{};
+  zero_block(object, bytes);
   teardown_.returns.add(heap_.range().block_number(object, reciprocal));
 }
 
@@ -313,9 +311,8 @@ LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &ty
       return return_later(object, bytes, heap_.range().reciprocal_at(object));
     }
     --teardown_.list_room;
-    zero_behind_link(object, bytes);
+    zero_payload(object, bytes);
     object->tag = tag;  // the heap looks at its flags
-    reinterpret_cast<loam_block *>(object)->next = nullptr;
   } else if (Large::of(object)->frozen) {
     --judge_.frozen;
   }

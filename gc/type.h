@@ -52,9 +52,8 @@ struct Type : loam_type {
 // edges are refs, and whose blocks have a head.
 struct SimpleDeath {
   uint16_t head_offset;   // in loam_thread; 0: the type is not simple
-  uint16_t zeroed_bytes;  // of the block; 0: what is behind the link was found NULL
-  uint8_t steps;          // the block's size, in steps of LOAM_CLASS_STEP
-  uint8_t first_ref;      // the refs lie in the words from this offset,
+  uint16_t zeroed_bytes;  // of the block; 0: what is behind the header was found NULL
+  uint16_t first_ref;     // the refs lie in the words from this offset,
   uint16_t end_ref;       // to this one; between them other fields may lie
 };
 static_assert(sizeof(SimpleDeath) == 8);

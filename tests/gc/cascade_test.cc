@@ -54,12 +54,9 @@ std::size_t freed_by(const Host &host, Action action) {
 
 // Blocks on the list that new objects of the type are taken from.
 std::size_t listed_blocks(const Host &host, const loam_type *type) {
+  void **top = host.thread->heads[type->head_offset / sizeof(void *)];
   std::size_t count = 0;
-  const auto *head = reinterpret_cast<const char *>(host.thread) + type->head_offset;
-  for (auto *block = *reinterpret_cast<loam_block *const *>(head); block != nullptr;
-       block = block->next) {
-    ++count;
-  }
+  while (top[-static_cast<std::ptrdiff_t>(count)] != nullptr) ++count;
   return count;
 }
 

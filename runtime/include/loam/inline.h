@@ -2,7 +2,7 @@
  * named _slow partner. Included by loam.h; under LOAM_NO_INLINE the same names are plain exported
  * functions instead.
  *
- * loam_new: load the head, pop it, store the header, clear the link. The payload is zero already.
+ * loam_new: load the head, pop it, store the header. The payload is zero already.
  * loam_decref: test the sign (immortal), decrement, call out when the result is <= 0. loam_free:
  * one compare against the range, one slab look-up, push.
  */
@@ -36,15 +36,14 @@ LOAM_API void loam_safepoint_slow(loam_thread *thread);
 #ifndef LOAM_NO_INLINE
 
 LOAM_HOT void *loam_new(loam_thread *thread, const loam_type *type) {
-  loam_block **head = (loam_block **)(void *)((char *)thread + type->head_offset);
-  loam_block *block = *head;
-  if (LOAM_LIKELY(block != NULL)) {
-    loam_object *object = (loam_object *)(void *)block;
-    *head = block->next;
+  void ***head = (void ***)(void *)((char *)thread + type->head_offset);
+  void **top = *head;
+  loam_object *object = (loam_object *)*top;
+  if (LOAM_LIKELY(object != NULL)) {
+    *head = top - 1;
     /* in halves, as they will be read */
     object->refcount = 1;
     object->tag = (uint32_t)(type->header >> 32);
-    block->next = NULL;
     return object;
   }
   return loam_new_slow(thread, type);
@@ -68,12 +67,11 @@ LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
   if (LOAM_LIKELY(size <= LOAM_MAX_BLOCK)) {
     size_t rounded =
         (size < LOAM_MIN_BLOCK ? (size_t)LOAM_MIN_BLOCK : size) + (LOAM_CLASS_STEP - 1);
-    loam_block **head =
-        (loam_block **)(void *)&thread->heads[LOAM_HEADS_RAW + rounded / LOAM_CLASS_STEP];
-    loam_block *block = *head;
+    void ***head = &thread->heads[LOAM_HEADS_RAW + rounded / LOAM_CLASS_STEP];
+    void **top = *head;
+    void *block = *top;
     if (LOAM_LIKELY(block != NULL)) {
-      *head = block->next;
-      thread->free_budget += (int32_t)(rounded / LOAM_CLASS_STEP);
+      *head = top - 1;
       return block;
     }
   }
@@ -85,13 +83,11 @@ static inline bool loam_push_freed(loam_thread *thread, void *pointer) {
   size_t offset = (uintptr_t)pointer - thread->range_base;
   if (LOAM_LIKELY(offset < thread->range_bytes)) {
     uint32_t pool = thread->slab_pools[offset >> LOAM_SLAB_SHIFT];
-    thread->free_budget -= (int32_t)(pool >> LOAM_POOL_STEPS_SHIFT);
-    if (LOAM_LIKELY(thread->free_budget >= 0)) {
-      loam_block **head =
-          (loam_block **)(void *)&thread->heads[pool & (uint32_t)LOAM_POOL_HEAD_MASK];
-      loam_block *block = (loam_block *)pointer;
-      block->next = *head;
-      *head = block;
+    uint32_t head = pool & (uint32_t)LOAM_POOL_HEAD_MASK;
+    void **top = thread->heads[head];
+    if (LOAM_LIKELY(top != thread->limits[head])) {
+      top[1] = pointer;
+      thread->heads[head] = top + 1;
       return true;
     }
   }

@@ -2,9 +2,9 @@
  * inline.h's) share with the library. Everything here is part of the ABI that LOAM_ABI numbers.
  *
  * object block | refcount : 32 | tag : 32 | payload ... | tag = type << 8 | flags
- *   free block     |        0 : 64            | next : 64 | zero ...     |   tag 0 means free
+ *   free block     |        0 : 64            | zero ...     |   tag 0 means free
  *
- * Invariants: a free block of an object kind is zero behind its link; a payload comes zeroed.
+ * Invariants: a free block of an object kind is zero; so a payload comes zeroed.
  * Threads: the layouts are plain memory; only the thread that owns a loam_thread touches it,
  * `attention` excepted.
  */
@@ -61,9 +61,9 @@ enum {
   LOAM_SLAB_SHIFT = 16  /* slabs of 64 KiB */
 };
 
-/* Free-list heads. head = LOAM_HEADS_<KIND> + block size / LOAM_CLASS_STEP. */
+/* Heads of lists of free blocks. head = LOAM_HEADS_<KIND> + block size / LOAM_CLASS_STEP. */
 enum {
-  LOAM_HEAD_NULL = 0, /* always NULL: types that must take the slow path point here */
+  LOAM_HEAD_NULL = 0, /* always empty: types that must take the slow path point here */
   LOAM_HEADS_RAW = 0,
   LOAM_HEADS_LEAF = 32,
   LOAM_HEADS_CONTAINER = 64,
@@ -75,28 +75,21 @@ enum {
  * steps of LOAM_CLASS_STEP. */
 enum { LOAM_POOL_HEAD_MASK = LOAM_HEAD_COUNT - 1, LOAM_POOL_STEPS_SHIFT = 9 };
 
-#if defined(__GNUC__)
-#define LOAM_MAY_ALIAS __attribute__((may_alias))
-#else
-#define LOAM_MAY_ALIAS
-#endif
-
-/* A block on a free list. */
-typedef struct LOAM_MAY_ALIAS loam_block {
-  uint64_t header;         /* 0 while free; an object's refcount and tag once allocated */
-  struct loam_block *next; /* the link */
-} loam_block;
-
 /* The public prefix of a thread. Writer of every field: the library, on this thread, unless said
- * otherwise. */
+ * otherwise.
+ *
+ *                   heads[h] ----.         limits[h] ----.
+ *                                v                       v
+ *   list h   | NULL | block | block | (free slot) ... | (the last) |
+ *
+ * A pop takes what heads[h] points at, unless that is NULL, and steps back. A push steps on and
+ * stores there, unless heads[h] == limits[h]. No list reads or writes the blocks themselves. */
 struct loam_thread {
-  void *heads[LOAM_HEAD_COUNT];
+  void **heads[LOAM_HEAD_COUNT];
+  void **limits[LOAM_HEAD_COUNT];
   const uint16_t *slab_pools; /* by slab of the range: head | steps << LOAM_POOL_STEPS_SHIFT */
   uintptr_t range_base;       /* first address of the range */
   size_t range_bytes;         /* reserved length of the range */
-  /* What fast frees may still add to the lists, in steps of LOAM_CLASS_STEP; loam_malloc gives back
-   * what it takes from them. */
-  int32_t free_budget;
   /* non-zero: the next safepoint has work. Written from signal handlers too: atomic */
   uint32_t attention;
   loam_runtime *runtime;
