@@ -114,7 +114,7 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   const auto count = static_cast<size_t>(first + most - at);
   count_taken(index, static_cast<uint32_t>(count));
   if (at != first) std::memmove(first, at, count * sizeof *first);
-  thread->heads[head] = first + count - 2;
+  thread->heads[head].top = first + count - 2;
   return first[count - 1];
 }
 
@@ -146,7 +146,7 @@ void *Heap::take_one(unsigned head) {
 
 inline void *Heap::take_block(loam_thread *thread, unsigned head) {
   if (!has_cache()) return take_one(head);
-  void **&top = thread->heads[head];
+  void **&top = thread->heads[head].top;
   return *top != nullptr ? *top-- : refill(thread, head);
 }
 
@@ -302,7 +302,7 @@ void Heap::return_oldest(loam_thread *thread, unsigned head, size_t count) {
   handed_out_bytes_ -= count * pool.block_size;
   const size_t left = cached_blocks(thread, head) - count;
   std::memmove(first, end, left * sizeof *first);
-  thread->heads[head] = first + left - 1;
+  thread->heads[head].top = first + left - 1;
 }
 
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
@@ -358,12 +358,18 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
   return large->block();
 }
 
+void *Heap::take_large(size_t size, bool zeroed) {
+  void *block = take_idle(size);
+  if (block == nullptr) return allocate_large_raw(size, zeroed);
+  if (zeroed) std::memset(block, 0, size);
+  return block;
+}
+
 void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
   const size_t step = round_to_class(size < LOAM_MAX_BLOCK ? size : size_t{LOAM_MAX_BLOCK});
   const unsigned head = LOAM_HEADS_RAW + static_cast<unsigned>(step / LOAM_CLASS_STEP);
   for (;;) {
-    void *block =
-        size > LOAM_MAX_BLOCK ? allocate_large_raw(size, zeroed) : take_block(thread, head);
+    void *block = size > LOAM_MAX_BLOCK ? take_large(size, zeroed) : take_block(thread, head);
     if (block != nullptr || !reclaim(thread)) return block;
   }
 }
@@ -422,7 +428,8 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
     const size_t beside = room();  // what is freed makes room too
     const size_t most_bytes = beside > SIZE_MAX - before ? beside : beside + before;
     if (large_.grow_long(block, bytes, most_bytes)) return block;
-    return large_.allocate_raw(bytes, false, most_bytes);
+    void *idle = large_.take_idle(bytes);
+    return idle != nullptr ? idle : large_.allocate_raw(bytes, false, most_bytes);
   };
   void *moved = nullptr;
   if (size <= before) {
@@ -449,15 +456,15 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
 // From one list to another, as loam_malloc and loam_free would do it; nullptr when a list does not
 // serve.
 inline void *Heap::move_small(loam_thread *thread, void *block, size_t size) {
-  const size_t steps = round_to_class(size) / LOAM_CLASS_STEP;
-  const size_t old_steps = range_.pools[range_.slab_index(block)] >> LOAM_POOL_STEPS_SHIFT;
-  void **&top = thread->heads[LOAM_HEADS_RAW + steps];
-  void **&old_top = thread->heads[LOAM_HEADS_RAW + old_steps];
-  void *const moved = *top;
-  if (moved == nullptr || old_top == thread->limits[LOAM_HEADS_RAW + old_steps]) return nullptr;
-  --top;
-  std::memcpy(moved, block, (steps < old_steps ? steps : old_steps) * LOAM_CLASS_STEP);
-  *++old_top = block;
+  const size_t bytes = round_to_class(size);
+  const size_t old_bytes = range_.pools[range_.slab_index(block)].block_size;
+  loam_list &list = thread->heads[LOAM_HEADS_RAW + bytes / LOAM_CLASS_STEP];
+  loam_list &old_list = thread->heads[LOAM_HEADS_RAW + old_bytes / LOAM_CLASS_STEP];
+  void *const moved = *list.top;
+  if (moved == nullptr || old_list.top == old_list.limit) return nullptr;
+  --list.top;
+  std::memcpy(moved, block, bytes < old_bytes ? bytes : old_bytes);
+  *++old_list.top = block;
   return moved;
 }
 

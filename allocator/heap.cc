@@ -170,8 +170,8 @@ size_t Heap::take_slab(unsigned head) {
   slab.block_size = pool.block_size;
   slab.block_count = static_cast<uint32_t>(kSlabBytes / pool.block_size);
   slab.allocated = 0;
-  range_.pools[index] =
-      static_cast<uint16_t>(head | pool.block_size / LOAM_CLASS_STEP << LOAM_POOL_STEPS_SHIFT);
+  range_.pools[index] = {static_cast<uint16_t>(head * sizeof(loam_list)),
+                         static_cast<uint16_t>(pool.block_size)};
   range_.reciprocals[index] = reciprocal_of(pool.block_size);
   range_.tracked[index] = pool.kind == Kind::kContainer ? range_.reciprocals[index] : 0;
   link_partial(slab, index);
@@ -193,7 +193,7 @@ void Heap::release_slab(size_t index) {
   slab.kind = Kind::kNone;
   slab.dirty = slab.dirty || was_raw || debug_;  // object blocks come back zero
   slab.resident = true;
-  range_.pools[index] = LOAM_HEAD_NULL;
+  range_.pools[index] = {};
   range_.tracked[index] = 0;
   if (born_marked && was_tracked) range_.clear_hints(index);
   const size_t segment = index / kSlabsPerSegment;
@@ -286,7 +286,7 @@ bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_
 
 void Heap::close_lists(loam_thread *thread) {
   for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
-    thread->heads[head] = thread->limits[head] = range_.lists;
+    thread->heads[head] = {range_.lists, range_.lists};
   }
 }
 
@@ -307,8 +307,7 @@ bool Heap::open_list(loam_thread *thread, unsigned head) {
       for (unsigned at = 1; at < list_end(); ++at) limit_list(thread, at);
     }
   }
-  thread->heads[head] = pool.list;
-  thread->limits[head] = pool.list + list_capacity(pool, list_parts_);
+  thread->heads[head] = {pool.list, pool.list + list_capacity(pool, list_parts_)};
   return true;
 }
 
@@ -317,7 +316,7 @@ void Heap::limit_list(loam_thread *thread, unsigned head) {
   const Pool &pool = pools_[head];
   const size_t capacity = list_capacity(pool, list_parts_), blocks = cached_blocks(thread, head);
   if (blocks > capacity) return_oldest(thread, head, blocks - capacity);
-  thread->limits[head] = pool.list + capacity;
+  thread->heads[head].limit = pool.list + capacity;
 }
 
 // Where a push finds no room. False: the list takes no block.
@@ -327,7 +326,7 @@ LOAM_NOINLINE bool Heap::push_full(loam_thread *thread, unsigned head, void *blo
   } else if (!open_list(thread, head)) {
     return false;
   }
-  *++thread->heads[head] = block;
+  *++thread->heads[head].top = block;
   return true;
 }
 

@@ -50,7 +50,9 @@ class Heap {
 
   // -- Raw blocks. nullptr when the limit, memory, the lock or torture says so.
   void *allocate_raw(loam_thread *thread, size_t size);
-  // A shorter way for more than 256 bytes, where has_cache(); the other one says why it failed.
+  // A shorter way for more than 256 bytes, where has_cache(): first a block that waits for this, or
+  // else a new one. The one above says why it failed.
+  void *take_idle(size_t size);
   void *allocate_large_raw(size_t size, bool zeroed);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
@@ -145,7 +147,8 @@ class Heap {
   size_t segments_committed() const { return segments_committed_; }
   const base::Report &report() const { return *report_; }
   size_t cached_blocks(const loam_thread *thread, unsigned head) const {
-    return is_open(thread, head) ? static_cast<size_t>(thread->heads[head] - pools_[head].list) : 0;
+    if (!is_open(thread, head)) return 0;
+    return static_cast<size_t>(thread->heads[head].top - pools_[head].list);
   }
 
   // The slabs in which bits of the table of the same name may be set.
@@ -184,6 +187,7 @@ class Heap {
   void *refill(loam_thread *thread, unsigned head);
   void *reallocate_large(loam_thread *thread, void *block, size_t size);
   void *move_small(loam_thread *thread, void *block, size_t size);
+  void *take_large(size_t size, bool zeroed);
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);
@@ -202,7 +206,7 @@ class Heap {
   void return_block(void *block);
   unsigned list_end() const { return LOAM_HEADS_PRIVATE + private_pools_; }
   bool is_open(const loam_thread *thread, unsigned head) const {
-    return thread->limits[head] != range_.lists;
+    return thread->heads[head].limit != range_.lists;
   }
   static size_t list_capacity(const Pool &pool, unsigned parts);  // blocks
   bool open_list(loam_thread *thread, unsigned head);

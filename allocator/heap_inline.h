@@ -27,6 +27,13 @@ inline void Heap::note_growth() {
   if (counted > peak_bytes_) peak_bytes_ = counted;
 }
 
+inline void *Heap::take_idle(size_t size) {
+  const size_t before = large_.bytes();
+  void *block = large_.take_idle(size);
+  gross_bytes += large_.bytes() - before;
+  return block;
+}
+
 inline void *Heap::allocate_large_raw(size_t size, bool zeroed) {
   const size_t before = large_.bytes();
   void *block = large_.allocate_raw(size, zeroed, room());
@@ -42,11 +49,10 @@ inline size_t Heap::list_capacity(const Pool &pool, unsigned parts) {
 }
 
 inline bool Heap::push(loam_thread *thread, void *block) {
-  const unsigned head = range_.pools[range_.slab_index(block)] & LOAM_POOL_HEAD_MASK;
-  if (LOAM_RARELY(thread->heads[head] == thread->limits[head])) {
-    return push_full(thread, head, block);
-  }
-  *++thread->heads[head] = block;
+  const unsigned head = slab_of(block).head;
+  loam_list &list = thread->heads[head];
+  if (LOAM_RARELY(list.top == list.limit)) return push_full(thread, head, block);
+  *++list.top = block;
   return true;
 }
 
@@ -54,8 +60,8 @@ inline bool Heap::push(loam_thread *thread, void *block) {
 // stays nowhere.
 inline bool Heap::stays_in_place(const void *block, size_t size) const {
   if (range_.contains(block)) {
-    const size_t steps = range_.pools[range_.slab_index(block)] >> LOAM_POOL_STEPS_SHIFT;
-    return size <= LOAM_MAX_BLOCK && round_to_class(size) == steps * LOAM_CLASS_STEP;
+    const size_t bytes = range_.pools[range_.slab_index(block)].block_size;
+    return size <= LOAM_MAX_BLOCK && round_to_class(size) == bytes;
   }
   if (size <= LOAM_MAX_BLOCK || block == nullptr) return false;
   const size_t bytes = large_.raw_bytes(block);

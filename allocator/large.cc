@@ -34,8 +34,8 @@ void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle
   guarded_ = debug && !system_.is_watched();
   asks_source_ = system_.is_watched();
   for (unsigned id = 0; id < kIdleClasses && keeps_idle && !asks_source_; ++id) {
-    const size_t bytes = large_class_bytes(id);
-    idle_[id].room = bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1;
+    const auto bytes = static_cast<uint32_t>(large_class_bytes(id));
+    idle_[id] = {nullptr, bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1, bytes};
   }
 }
 
@@ -81,7 +81,7 @@ LargeRegistry::Sum LargeRegistry::sum_of_idle() const {
   for (unsigned id = 0; id < kIdleClasses; ++id) {
     for (const Idle *at = idle_[id].first; at != nullptr; at = at->next) {
       ++sum.blocks;
-      sum.bytes += large_class_bytes(id);
+      sum.bytes += idle_[id].bytes;
     }
   }
   return sum;

@@ -83,6 +83,8 @@ class LargeRegistry {
   void free(Large *large);
   // Plain memory.
   void *allocate_raw(size_t size, bool zeroed, size_t most_bytes);
+  // One that waits for this size, or nullptr. What is held stays the same.
+  void *take_idle(size_t size);
   bool free_raw(void *block);  // false: it is no such block
   // True when the source gave the block so many addresses that it could stay where it is.
   bool grow_long(void *block, size_t size, size_t most_bytes);
@@ -130,6 +132,7 @@ class LargeRegistry {
   size_t bytes_of(const void *block, unsigned code) const;
   void *enter(void *block, unsigned code, size_t bytes);
   void *allocate_uncommon(size_t size, bool zeroed, size_t most_bytes);
+  void free_erased(void *block, unsigned code);
 
   // In raw_: a class and 1; a long block; what only the source knows.
   static constexpr unsigned kFirstCode = 1;
@@ -148,9 +151,10 @@ class LargeRegistry {
   };
   struct IdleClass {
     Idle *first;
-    size_t room;  // for more of them
+    uint32_t room;   // for more of them
+    uint32_t bytes;  // of each
   };
-  static constexpr size_t kMostIdleBytes = size_t{2} << 10;
+  static constexpr uint32_t kMostIdleBytes = uint32_t{2} << 10;
   static constexpr unsigned kIdleClasses = 20;  // up to 8 KiB
   IdleClass idle_[kIdleClasses] = {};
   size_t idle_bytes_ = 0;
@@ -220,19 +224,24 @@ inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_b
   }
   const unsigned id = large_class_of(size);
   const size_t bytes = large_class_bytes(id);
-  void *block;
-  if (id < kIdleClasses && idle_[id].first != nullptr) {  // counted as it is
-    block = idle_[id].first;
-    idle_[id].first = idle_[id].first->next;
-    ++idle_[id].room;
-    idle_bytes_ -= bytes;
-    if (zeroed) std::memset(block, 0, bytes);
-  } else {
-    if (LOAM_RARELY(bytes > most_bytes)) return nullptr;
-    block = zeroed ? system_.allocate_zeroed(bytes) : system_.allocate(bytes);
-    if (LOAM_RARELY(block == nullptr)) return nullptr;
-  }
+  if (LOAM_RARELY(bytes > most_bytes)) return nullptr;
+  void *block = zeroed ? system_.allocate_zeroed(bytes) : system_.allocate(bytes);
+  if (LOAM_RARELY(block == nullptr)) return nullptr;
   return enter(block, id + kFirstCode, bytes);
+}
+
+inline void *LargeRegistry::take_idle(size_t size) {
+  const unsigned id = large_class_of(size);
+  if (id >= kIdleClasses) return nullptr;
+  Idle *const block = idle_[id].first;
+  if (block == nullptr || !raw_.insert(block, id + kFirstCode)) return nullptr;
+  idle_[id].first = block->next;
+  ++idle_[id].room;
+  const size_t bytes = idle_[id].bytes;
+  idle_bytes_ -= bytes;
+  bytes_ += bytes;
+  ++count_;
+  return block;
 }
 
 inline void *LargeRegistry::enter(void *block, unsigned code, size_t bytes) {
@@ -248,22 +257,28 @@ inline void *LargeRegistry::enter(void *block, unsigned code, size_t bytes) {
 inline bool LargeRegistry::free_raw(void *block) {
   const unsigned code = raw_.erase(block);
   if (LOAM_RARELY(code == 0)) return false;
-  const size_t bytes = bytes_of(block, code);
-  bytes_ -= bytes;
   --count_;
   const unsigned id = code - kFirstCode;
-  if (id < kIdleClasses && idle_[id].room != 0) {
-    Idle *const idle = static_cast<Idle *>(block);
-    idle->next = idle_[id].first;
-    idle_[id].first = idle;
-    --idle_[id].room;
-    idle_bytes_ += bytes;
-  } else if (LOAM_RARELY(guarded_)) {
-    free_guarded({block, block, bytes});
-  } else {
-    system_.free(block);
+  if (id >= kIdleClasses || idle_[id].room == 0) {
+    free_erased(block, code);
+    return true;
   }
+  const size_t bytes = idle_[id].bytes;
+  Idle *const idle = static_cast<Idle *>(block);
+  idle->next = idle_[id].first;
+  idle_[id].first = idle;
+  --idle_[id].room;
+  bytes_ -= bytes;
+  idle_bytes_ += bytes;
   return true;
+}
+
+// A block that has left the map, and is not to wait.
+inline void LargeRegistry::free_erased(void *block, unsigned code) {
+  const size_t bytes = bytes_of(block, code);
+  bytes_ -= bytes;
+  if (LOAM_RARELY(guarded_)) return free_guarded({block, block, bytes});
+  system_.free(block);
 }
 
 }  // namespace loam::alloc

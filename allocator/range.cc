@@ -27,7 +27,7 @@ struct Plan {
   explicit Plan(size_t slab_count)
       : slabs(round(slab_count * sizeof(Slab))),
         segments(round(slab_count / kSlabsPerSegment * sizeof(Segment))),
-        pools(round(slab_count * sizeof(uint16_t))),
+        pools(round(slab_count * sizeof(loam_slab_pool))),
         reciprocals(round(slab_count * sizeof(uint32_t))),
         tracked(reciprocals),
         scratch(round(Range::kScratchBytes)),
@@ -109,7 +109,7 @@ bool Range::try_reserve(size_t bytes) {
   };
   slabs = static_cast<Slab *>(take(plan.slabs));
   segments = static_cast<Segment *>(take(plan.segments));
-  pools = static_cast<uint16_t *>(take(plan.pools));
+  pools = static_cast<loam_slab_pool *>(take(plan.pools));
   reciprocals = static_cast<uint32_t *>(take(plan.reciprocals));
   tracked = static_cast<uint32_t *>(take(plan.tracked));
   scratch = take(plan.scratch);

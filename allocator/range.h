@@ -115,14 +115,14 @@ class Range {
   // At-rest metadata that one committed segment costs.
   static constexpr size_t metadata_bytes_per_segment() {
     constexpr size_t kPerSlab =
-        2 * kBitmapBytesPerSlab + sizeof(Slab) + sizeof(uint16_t) + 2 * sizeof(uint32_t);
+        2 * kBitmapBytesPerSlab + sizeof(Slab) + sizeof(loam_slab_pool) + 2 * sizeof(uint32_t);
     return kPerSlab * kSlabsPerSegment + sizeof(Segment);
   }
 
   // The tables. Loops hoist these into locals: a store through uint8_t may alias any member.
   Slab *slabs = nullptr;
   Segment *segments = nullptr;
-  uint16_t *pools = nullptr;        // by slab; loam_thread.slab_pools
+  loam_slab_pool *pools = nullptr;  // by slab; loam_thread.slab_pools
   uint32_t *reciprocals = nullptr;  // by slab; see block_index
   uint32_t *tracked = nullptr;      // the same for container slabs, 0 for all others
   uint8_t *counts = nullptr;        // by block: inner edges, continued in overflow_counts at 255

@@ -10,6 +10,12 @@ size_t StartMap::table_bytes() {
   return (sizeof(Table) + page - 1) / page * page;
 }
 
+LOAM_NOINLINE StartMap::Region &StartMap::region_of(uintptr_t number) const {
+  size_t at = number & mask_;
+  while (regions_[at].table != nullptr && regions_[at].number != number) at = (at + 1) & mask_;
+  return regions_[at];
+}
+
 bool StartMap::rebuild(size_t capacity) {
   auto *fresh = static_cast<Region *>(system_.allocate_zeroed(capacity * sizeof(Region)));
   if (fresh == nullptr) return false;
@@ -18,6 +24,7 @@ bool StartMap::rebuild(size_t capacity) {
   regions_ = fresh;
   mask_ = capacity - 1;
   count_ = 0;
+  last_ = kNoRegion;
   for (size_t at = 0; at < old_capacity; ++at) {
     const Region &region = old[at];
     if (region.table == nullptr) continue;
@@ -58,6 +65,7 @@ void StartMap::close() {
   if (regions_ != &none_) system_.free(regions_);
   regions_ = &none_;
   mask_ = count_ = 0;
+  last_ = kNoRegion;
 }
 
 }  // namespace loam::alloc

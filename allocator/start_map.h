@@ -60,15 +60,13 @@ class StartMap {
 
   static uintptr_t address_of(const void *block) { return reinterpret_cast<uintptr_t>(block); }
   // The entry of a region, or the free one where it would be put.
-  Region &region_of(uintptr_t number) const {
-    size_t at = number & mask_;
-    while (regions_[at].table != nullptr && regions_[at].number != number) at = (at + 1) & mask_;
-    return regions_[at];
-  }
+  Region &region_of(uintptr_t number) const;
   // null: no block of its region is in the map.
   uint16_t *entry_of(uintptr_t address) const {
-    Table *table = region_of(address >> kRegionShift).table;
-    return table != nullptr ? &table->entries[address % kRegionBytes >> kGranuleShift] : nullptr;
+    const uintptr_t number = address >> kRegionShift;
+    const Region &region = LOAM_EXPECT(number == last_.number) ? last_ : region_of(number);
+    if (LOAM_RARELY(region.table == nullptr)) return nullptr;
+    return &region.table->entries[address % kRegionBytes >> kGranuleShift];
   }
   static unsigned unit_of(uintptr_t address) {
     return static_cast<unsigned>(address >> kUnitShift) & ((1u << kCodeShift) - 1);
@@ -85,6 +83,9 @@ class StartMap {
   // them, do not collide.
   Region none_ = {};
   Region *regions_ = &none_;
+  // A copy of the entry of the region where the last new block lies.
+  static constexpr Region kNoRegion = {UINTPTR_MAX, nullptr};
+  Region last_ = kNoRegion;
   size_t mask_ = 0;
   size_t count_ = 0;
 };
@@ -98,13 +99,17 @@ inline bool StartMap::insert(const void *block, unsigned code) {
   }
   LOAM_ASSERT(*entry == 0);
   *entry = static_cast<uint16_t>(code << kCodeShift | unit_of(address));
+  if (LOAM_RARELY(address >> kRegionShift != last_.number)) {
+    last_ = region_of(address >> kRegionShift);
+  }
   return true;
 }
 
 inline unsigned StartMap::code_at(const uint16_t *entry, uintptr_t address) {
   if (LOAM_RARELY(entry == nullptr || address % (1u << kUnitShift) != 0)) return 0;
-  const unsigned code = *entry >> kCodeShift;
-  return LOAM_EXPECT((code << kCodeShift | unit_of(address)) == *entry) ? code : 0;
+  const unsigned found = *entry;
+  const bool starts = ((found ^ unit_of(address)) & ((1u << kCodeShift) - 1)) == 0;
+  return LOAM_EXPECT(starts) ? found >> kCodeShift : 0;
 }
 
 inline unsigned StartMap::find(const void *block) const {

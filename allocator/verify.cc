@@ -182,7 +182,7 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
         break;
       }
     }
-    void *const *top = thread->heads[head];
+    void *const *top = thread->heads[head].top;
     for (void *const *at = top; at != top - cached_blocks(thread, head); --at) {
       const bool ours =
           range_.contains(*at) && slab_of(*at).head == head && range_.is_handed_out(*at);

@@ -42,12 +42,12 @@ inline bool has_children(const loam_object *object, const SimpleDeath &death) {
 }
 
 // The thread's list whose head lies at `head_offset`.
-inline void **&list_top(loam_thread *thread, size_t head_offset) {
-  return *reinterpret_cast<void ***>(reinterpret_cast<char *>(thread) + head_offset);
+inline loam_list &list_at(loam_thread *thread, size_t head_offset) {
+  return *reinterpret_cast<loam_list *>(reinterpret_cast<char *>(thread) + head_offset);
 }
 inline bool list_is_full(loam_thread *thread, size_t head_offset) {
-  return list_top(thread, head_offset) ==
-         list_top(thread, head_offset + offsetof(loam_thread, limits));
+  const loam_list &list = list_at(thread, head_offset);
+  return list.top == list.limit;
 }
 
 // Hands a block that is zero behind its header, and whose count is 0, to the thread's list. As in
@@ -55,7 +55,7 @@ inline bool list_is_full(loam_thread *thread, size_t head_offset) {
 // not as wide as the store before it is slow on many processors.
 inline void push_zeroed(loam_thread *thread, size_t head_offset, loam_object *object) {
   object->tag = 0;
-  *++list_top(thread, head_offset) = object;
+  *++list_at(thread, head_offset).top = object;
 }
 
 inline void Collector::push_free(loam_object *object, const Type &type) {

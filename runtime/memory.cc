@@ -29,6 +29,11 @@ LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
   return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
 }
 
+LOAM_NOINLINE void *allocate_large(loam_thread *thread, size_t size) {
+  void *block = rt::runtime_of(thread).heap.allocate_large_raw(size, false);
+  return LOAM_EXPECT(block != nullptr) ? block : allocate_by_every_means(thread, size);
+}
+
 LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void *pointer,
                                size_t size) {
   return allocate_asking(runtime, size,
@@ -41,11 +46,11 @@ extern "C" {
 
 void *loam_malloc_slow(loam_thread *thread, size_t size) {
   alloc::Heap &heap = rt::runtime_of(thread).heap;
-  if (size > LOAM_MAX_BLOCK && heap.has_cache()) {
-    void *block = heap.allocate_large_raw(size, false);
-    if (LOAM_EXPECT(block != nullptr)) return block;
+  if (LOAM_RARELY(size <= LOAM_MAX_BLOCK || !heap.has_cache())) {
+    return allocate_by_every_means(thread, size);
   }
-  return allocate_by_every_means(thread, size);
+  void *block = heap.take_idle(size);
+  return LOAM_EXPECT(block != nullptr) ? block : allocate_large(thread, size);
 }
 
 void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
@@ -66,7 +71,9 @@ void *loam_realloc(loam_thread *thread, void *pointer, size_t size) {
 }
 
 void loam_free_slow(loam_thread *thread, void *block) {
-  rt::runtime_of(thread).heap.free_raw(thread, block);
+  alloc::Heap &heap = rt::runtime_of(thread).heap;
+  if (LOAM_EXPECT(!heap.watched()) && heap.large().free_raw(block)) return;
+  heap.free_raw(thread, block);
 }
 
 void loam_free_sized_slow(loam_thread *thread, void *pointer, size_t size) {

@@ -13,7 +13,7 @@ LOAM_NOINLINE void *new_object(loam_runtime &runtime, const gc::Type &type, size
   gc::Collector &collector = runtime.collector;
   if (type.kind == alloc::Kind::kContainer) {
     // Its list ran out, so that what was free on it when the collector last counted is used now.
-    runtime.heap.forget_free_young(type.head_offset / unsigned{sizeof(void *)});
+    runtime.heap.forget_free_young(type.head_offset / unsigned{sizeof(loam_list)});
     collector.poll();
   }
   void *object = collector.allocate(type, size);

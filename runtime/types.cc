@@ -107,7 +107,7 @@ loam_status loam_type_register(loam_runtime *runtime, const loam_type_spec *spec
   if (!heap.watched() && spec->instance_size != 0) {
     head = is_private ? type->pool_head : heap.head_for(spec->instance_size, type->kind);
   }
-  type->head_offset = static_cast<uint32_t>(head * sizeof(void *));
+  type->head_offset = static_cast<uint32_t>(head * sizeof(loam_list));
   if (head != LOAM_HEAD_NULL) type->block_size = heap.pool(head).block_size;
   runtime->collector.publish(*type);
   *out_type = type;

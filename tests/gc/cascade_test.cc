@@ -54,7 +54,7 @@ std::size_t freed_by(const Host &host, Action action) {
 
 // Blocks on the list that new objects of the type are taken from.
 std::size_t listed_blocks(const Host &host, const loam_type *type) {
-  void **top = host.thread->heads[type->head_offset / sizeof(void *)];
+  void **top = host.thread->heads[type->head_offset / sizeof(loam_list)].top;
   std::size_t count = 0;
   while (top[-static_cast<std::ptrdiff_t>(count)] != nullptr) ++count;
   return count;

@@ -36,11 +36,11 @@ LOAM_API void loam_safepoint_slow(loam_thread *thread);
 #ifndef LOAM_NO_INLINE
 
 LOAM_HOT void *loam_new(loam_thread *thread, const loam_type *type) {
-  void ***head = (void ***)(void *)((char *)thread + type->head_offset);
-  void **top = *head;
+  loam_list *list = (loam_list *)(void *)((char *)thread + type->head_offset);
+  void **top = list->top;
   loam_object *object = (loam_object *)*top;
   if (LOAM_LIKELY(object != NULL)) {
-    *head = top - 1;
+    list->top = top - 1;
     /* in halves, as they will be read */
     object->refcount = 1;
     object->tag = (uint32_t)(type->header >> 32);
@@ -67,11 +67,11 @@ LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
   if (LOAM_LIKELY(size <= LOAM_MAX_BLOCK)) {
     size_t rounded =
         (size < LOAM_MIN_BLOCK ? (size_t)LOAM_MIN_BLOCK : size) + (LOAM_CLASS_STEP - 1);
-    void ***head = &thread->heads[LOAM_HEADS_RAW + rounded / LOAM_CLASS_STEP];
-    void **top = *head;
+    loam_list *list = &thread->heads[LOAM_HEADS_RAW + rounded / LOAM_CLASS_STEP];
+    void **top = list->top;
     void *block = *top;
     if (LOAM_LIKELY(block != NULL)) {
-      *head = top - 1;
+      list->top = top - 1;
       return block;
     }
   }
@@ -82,12 +82,12 @@ LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
 static inline bool loam_push_freed(loam_thread *thread, void *pointer) {
   size_t offset = (uintptr_t)pointer - thread->range_base;
   if (LOAM_LIKELY(offset < thread->range_bytes)) {
-    uint32_t pool = thread->slab_pools[offset >> LOAM_SLAB_SHIFT];
-    uint32_t head = pool & (uint32_t)LOAM_POOL_HEAD_MASK;
-    void **top = thread->heads[head];
-    if (LOAM_LIKELY(top != thread->limits[head])) {
+    size_t head_offset = thread->slab_pools[offset >> LOAM_SLAB_SHIFT].head_offset;
+    loam_list *list = (loam_list *)(void *)((char *)thread + head_offset);
+    void **top = list->top;
+    if (LOAM_LIKELY(top != list->limit)) {
       top[1] = pointer;
-      thread->heads[head] = top + 1;
+      list->top = top + 1;
       return true;
     }
   }

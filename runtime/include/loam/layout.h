@@ -71,25 +71,32 @@ enum {
   LOAM_HEAD_COUNT = 512
 };
 
-/* An entry of loam_thread.slab_pools: the head that a slab's blocks return to, and their size in
- * steps of LOAM_CLASS_STEP. */
-enum { LOAM_POOL_HEAD_MASK = LOAM_HEAD_COUNT - 1, LOAM_POOL_STEPS_SHIFT = 9 };
+/* Where the blocks of a slab come from and return to. */
+typedef struct loam_slab_pool {
+  uint16_t head_offset; /* byte offset in loam_thread of the head */
+  uint16_t block_size;  /* bytes; 0: of a slab that is not in use, whose head is LOAM_HEAD_NULL's */
+} loam_slab_pool;
+
+/* The head of a thread's list of free blocks.
+ *
+ *                            top ----.                limit ----.
+ *                                    v                          v
+ *   slots   | NULL | block | block | block | (free) | ... | (the last) |
+ *
+ * A pop takes what top points at, unless that is NULL, and steps back. A push steps on and stores
+ * there, unless top == limit. No list reads or writes the blocks themselves. */
+typedef struct loam_list {
+  void **top;
+  void **limit;
+} loam_list;
 
 /* The public prefix of a thread. Writer of every field: the library, on this thread, unless said
- * otherwise.
- *
- *                   heads[h] ----.         limits[h] ----.
- *                                v                       v
- *   list h   | NULL | block | block | (free slot) ... | (the last) |
- *
- * A pop takes what heads[h] points at, unless that is NULL, and steps back. A push steps on and
- * stores there, unless heads[h] == limits[h]. No list reads or writes the blocks themselves. */
+ * otherwise. */
 struct loam_thread {
-  void **heads[LOAM_HEAD_COUNT];
-  void **limits[LOAM_HEAD_COUNT];
-  const uint16_t *slab_pools; /* by slab of the range: head | steps << LOAM_POOL_STEPS_SHIFT */
-  uintptr_t range_base;       /* first address of the range */
-  size_t range_bytes;         /* reserved length of the range */
+  loam_list heads[LOAM_HEAD_COUNT];
+  const loam_slab_pool *slab_pools; /* by slab of the range */
+  uintptr_t range_base;             /* first address of the range */
+  size_t range_bytes;               /* reserved length of the range */
   /* non-zero: the next safepoint has work. Written from signal handlers too: atomic */
   uint32_t attention;
   loam_runtime *runtime;
