@@ -92,7 +92,7 @@ inline void Heap::count_taken(size_t index, uint32_t count) {
 
 // Fills an empty list from one slab, so that it is popped in address order, and pops the first.
 LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
-  if (!is_open(thread, head) && !open_list(thread, head)) return take_one(head);
+  if (!is_open(thread, head) && !open_list(thread, head)) return nullptr;
   const size_t index = partial_slab(head);
   if (index == kNoSlab) return nullptr;
   forget_free_young(head);

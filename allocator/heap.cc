@@ -290,8 +290,8 @@ void Heap::close_lists(loam_thread *thread) {
   }
 }
 
-// Gives a list room for blocks; the more lists there are, the less has each. False where blocks
-// have to come and go one by one.
+// Gives a list room for blocks; the more lists there are, the less has each. False under the heap
+// lock, in a watched runtime, and where the limit leaves none for the list itself.
 bool Heap::open_list(loam_thread *thread, unsigned head) {
   if (!has_cache()) return false;
   Pool &pool = pools_[head];
@@ -351,6 +351,8 @@ void Heap::set_locked(loam_thread *thread, bool locked) {
     flush(thread);
     close_lists(thread);
   }
+  large_.release_idle();
+  large_.set_keeps_idle(!locked && !watched_);
   locked_ = locked;
 }
 

@@ -33,9 +33,15 @@ void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle
   report_ = report;
   guarded_ = debug && !system_.is_watched();
   asks_source_ = system_.is_watched();
-  for (unsigned id = 0; id < kIdleClasses && keeps_idle && !asks_source_; ++id) {
+  set_keeps_idle(keeps_idle);
+}
+
+void LargeRegistry::set_keeps_idle(bool keeps_idle) {
+  for (unsigned id = 0; id < kIdleClasses; ++id) {
+    LOAM_ASSERT(idle_[id].first == nullptr);
     const auto bytes = static_cast<uint32_t>(large_class_bytes(id));
-    idle_[id] = {nullptr, bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1, bytes};
+    const uint32_t room = bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1;
+    idle_[id] = {nullptr, keeps_idle && !asks_source_ ? room : 0, bytes};
   }
 }
 

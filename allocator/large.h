@@ -97,6 +97,7 @@ class LargeRegistry {
     raw_.each(visit);
   }
   void release_idle();
+  void set_keeps_idle(bool keeps_idle);  // while none waits
   size_t idle_bytes() const { return idle_bytes_; }
   struct Sum {
     size_t blocks, bytes;

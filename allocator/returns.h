@@ -21,7 +21,7 @@ class Returns {
  public:
   explicit Returns(Heap &heap) : heap_(heap) {}
 
-  // A block that is zero, header and link included.
+  // A block that is zero, header included.
   void add(size_t number) {
     if (number / 64 != word_) start_word(number / 64);
     bits_ |= Range::bit_of(number);

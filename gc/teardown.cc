@@ -87,10 +87,7 @@ bool Collector::relieve_waiting() {
 // objects at the most, the rest is left for the next safepoints.
 void Collector::cascade(loam_object *next, size_t most) {
   activity_ = Activity::kDraining;
-  // A cascade that is cut in slices is a big one, and its blocks stand in any order: what returns
-  // too long a list to the slabs would miss the cache with each, in one operation.
-  const bool fills_lists = heap_.has_cache() && !(next == nullptr && teardown_.behind);
-  teardown_.list_room = fills_lists ? Teardown::kListRoom : 0;
+  teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
   if (most != SIZE_MAX && !teardown_.holds_segments) {
     heap_.hold_segments();
     teardown_.holds_segments = true;
@@ -283,8 +280,8 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
   type.dispose(thread_, object);
 }
 
-// The first blocks of a cascade go to the thread's lists, where the next objects find them warm;
-// those of a big one straight to their slabs: a list of them would be long, and in any order.
+// The first blocks of a cascade go to the thread's lists, where the next objects find them warm, the
+// others straight to their slabs: to push one block off a list for each that is put on it is waste.
 inline void Collector::free_dead(loam_object *object, uint32_t tag, const Type &type) {
   if (LOAM_RARELY(type.head_offset == 0 || judge_.frozen != 0)) return free_dead_slow(object, type);
   if (teardown_.list_room > 0 && (tag & LOAM_FLAG_OLD) == 0) {

@@ -114,7 +114,7 @@ struct Teardown {
         deferred(heap, alloc::kDeferred, heap.deferred, &alloc::Slab::deferred),
         returns(heap) {}
 
-  static constexpr int32_t kListRoom = 256;
+  static constexpr int32_t kListRoom = 128;
 
   bool nothing_aside() const { return queue.aside() == 0 && pending.empty(); }
   size_t waiting_objects() const { return queue.aside() + pending.count() + deferred.count(); }

@@ -282,6 +282,78 @@ TEST_CASE("what waits on the thread's lists is bounded, whatever was freed") {
   }
 }
 
+TEST_CASE("lists share what they may hold, and give of it when there are more of them") {
+  constexpr std::size_t kLists = 300, kCacheBytes = std::size_t{192} << 10;
+  Host host;
+  std::vector<loam_type *> types;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < kLists; ++i) names.push_back("private" + std::to_string(i));
+  std::vector<loam_object *> held;
+  for (std::size_t i = 0; i < kLists; ++i) {
+    CAPTURE(i);
+    loam_type_spec spec = spec_of(names[i].c_str(), 16 + i % 31 * 8);
+    spec.flags |= LOAM_TYPE_PRIVATE_POOL;
+    types.push_back(host.register_type(spec));
+    std::vector<loam_object *> objects(300);
+    for (loam_object *&object : objects) {
+      object = static_cast<loam_object *>(loam_new(host.thread, types[i]));
+      REQUIRE(object != nullptr);
+    }
+    held.push_back(objects.back());
+    objects.pop_back();
+    for (loam_object *object : objects) host.drop(object);
+    const loam_stats stats = host.stats();
+    CHECK(stats.cached_bytes <= kCacheBytes);
+    CHECK(stats.cached_bytes >= 1024);
+  }
+  CHECK(host.verify());
+  for (std::size_t i = 0; i < kLists; ++i) {  // each still pops what was pushed last
+    void *first = loam_new(host.thread, types[i]);
+    host.drop(static_cast<loam_object *>(first));
+    void *again = loam_new(host.thread, types[i]);
+    CHECK(again == first);
+    host.drop(static_cast<loam_object *>(again));
+    host.drop(held[i]);
+  }
+  CHECK(host.verify());
+  loam_trim(host.thread);
+  CHECK(host.stats().cached_blocks == 0);
+}
+
+TEST_CASE("a list that is full keeps what was freed last") {
+  Host host;
+  std::vector<void *> blocks = blocks_of(host, 2000, 64);
+  for (void *block : blocks) loam_free(host.thread, block);
+  const std::size_t kept = host.stats().cached_blocks;
+  REQUIRE(kept >= 64);
+  REQUIRE(kept < blocks.size());
+  bool reversed = true;
+  for (std::size_t i = 1; i <= kept; ++i) {
+    reversed = reversed && loam_malloc(host.thread, 64) == blocks[blocks.size() - i];
+  }
+  CHECK(reversed);
+  CHECK(host.stats().cached_blocks == 0);
+  for (std::size_t i = 1; i <= kept; ++i) loam_free(host.thread, blocks[blocks.size() - i]);
+  CHECK(host.verify());
+}
+
+TEST_CASE("under the heap lock nothing waits on a list, and afterwards lists serve again") {
+  Host host;
+  void *first = loam_malloc(host.thread, 48), *second = loam_malloc(host.thread, 48);
+  void *large = loam_malloc(host.thread, 1000);
+  loam_heap_lock(host.thread);
+  loam_free(host.thread, first);
+  loam_free(host.thread, large);
+  CHECK(loam_malloc(host.thread, 48) == nullptr);
+  CHECK(loam_malloc(host.thread, 1000) == nullptr);
+  CHECK(host.stats().cached_blocks == 0);
+  loam_heap_unlock(host.thread);
+  loam_free(host.thread, second);
+  CHECK(loam_malloc(host.thread, 48) == second);
+  loam_free(host.thread, second);
+  CHECK(host.verify());
+}
+
 // Frees those of them, up or down, that lie `stride` apart, and then the others.
 template <typename Block, typename Release>
 void release_by_stride(const std::vector<Block> &blocks, std::size_t stride, bool down,
