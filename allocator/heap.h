@@ -273,6 +273,7 @@ class Heap {
   size_t limit_bytes_ = 0;
   size_t budget_bytes_ = 0;  // the limit, less the eighth kept back for the collector's tables
   size_t peak_bytes_ = 0;
+  size_t large_below_peak_ = 0;  // large blocks may hold this before the peak is looked at again
   uint64_t failures_ = 0;
   bool locked_ = false;
   unsigned segment_holds_ = 0;

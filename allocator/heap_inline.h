@@ -11,8 +11,7 @@ inline size_t Heap::metadata_bytes() const {
 }
 
 inline size_t Heap::counted_bytes() const {
-  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.bytes() + large_.idle_bytes() +
-         external_bytes_;
+  return slabs_in_use_ * kSlabBytes + metadata_bytes() + large_.held_bytes() + external_bytes_;
 }
 
 inline size_t Heap::room() const {
@@ -25,6 +24,7 @@ inline void Heap::note_growth() {
   const size_t counted = counted_bytes();
   LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
   if (counted > peak_bytes_) peak_bytes_ = counted;
+  large_below_peak_ = large_.held_bytes() + (peak_bytes_ - counted);
 }
 
 inline void *Heap::take_idle(size_t size) {
@@ -39,7 +39,7 @@ inline void *Heap::allocate_large_raw(size_t size, bool zeroed) {
   void *block = large_.allocate_raw(size, zeroed, room());
   if (LOAM_RARELY(block == nullptr)) return nullptr;
   gross_bytes += large_.bytes() - before;
-  note_growth();
+  if (LOAM_RARELY(large_.held_bytes() > large_below_peak_)) note_growth();
   return block;
 }
 

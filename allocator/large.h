@@ -99,6 +99,7 @@ class LargeRegistry {
   void release_idle();
   void set_keeps_idle(bool keeps_idle);  // while none waits
   size_t idle_bytes() const { return idle_bytes_; }
+  size_t held_bytes() const { return bytes_ + idle_bytes_; }
   struct Sum {
     size_t blocks, bytes;
   };
