@@ -280,8 +280,8 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
   type.dispose(thread_, object);
 }
 
-// The first blocks of a cascade go to the thread's lists, where the next objects find them warm. The
-// others go straight to their slabs: to push one block off a list for each put on it is waste.
+// The first blocks of a cascade go to the thread's lists, where the next objects find them warm.
+// The others go straight to their slabs: to push a block off a list for each put on it is waste.
 inline void Collector::free_dead(loam_object *object, uint32_t tag, const Type &type) {
   if (LOAM_RARELY(type.head_offset == 0 || judge_.frozen != 0)) return free_dead_slow(object, type);
   if (teardown_.list_room > 0 && (tag & LOAM_FLAG_OLD) == 0) {
