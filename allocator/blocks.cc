@@ -37,13 +37,15 @@ uint64_t list_bits(void **&at, void **least, char *base, size_t size, uint64_t b
   return bits & ~rest;
 }
 
+// Bytes from a block on a list to the next one.
+intptr_t step_after(void *const *at) {
+  return reinterpret_cast<intptr_t>(at[1]) - reinterpret_cast<intptr_t>(at[0]);
+}
+
 // How many blocks from `at` on lie in a row, `step` bytes from one to the next.
 size_t row_length(void *const *at, void *const *end, intptr_t step) {
   void *const *last = at;
-  while (last + 1 != end &&
-         reinterpret_cast<intptr_t>(last[1]) - reinterpret_cast<intptr_t>(last[0]) == step) {
-    ++last;
-  }
+  while (last + 1 != end && step_after(last) == step) ++last;
   return static_cast<size_t>(last - at) + 1;
 }
 
@@ -98,7 +100,7 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   forget_free_young(head);
   const Slab &slab = range_.slabs[index];
   const size_t size = slab.block_size;
-  const size_t capacity = list_capacity(pools_[head], list_parts_);
+  const auto capacity = static_cast<size_t>(thread->heads[head].limit - pools_[head].list);
   const size_t most = capacity - capacity / 4;  // some may be freed before the others are used
   void **const first = pools_[head].list + 1;
   void **at = first + most;
@@ -286,7 +288,7 @@ void Heap::return_oldest(loam_thread *thread, unsigned head, size_t count) {
     const size_t offset = reinterpret_cast<uintptr_t>(*at) - base;
     const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
     const size_t number = (offset >> kSlabShift) * kBlocksPerStretch + index;
-    const intptr_t step = at + 1 != end ? static_cast<char *>(at[1]) - static_cast<char *>(*at) : 0;
+    const intptr_t step = at + 1 != end ? step_after(at) : 0;
     if (step != size && step != -size) {
       clear_bits(tables, number / 64, Range::bit_of(number), 1);
       ++at;

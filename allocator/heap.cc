@@ -8,6 +8,9 @@
 
 namespace loam::alloc {
 
+static_assert(offsetof(loam_thread, heads) == 0, "an offset of a head is its index, scaled");
+static_assert(LOAM_HEAD_COUNT * sizeof(loam_list) <= UINT16_MAX + 1, "and fits loam_slab_pool");
+
 bool Heap::open(const HeapConfig &config, const base::Report *report) {
   report_ = report;
   limit_bytes_ = config.limit_bytes;
@@ -284,10 +287,11 @@ bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_
 
 // -- The thread's lists in bulk.
 
+// All of them, which must be empty. From here on each has a large part again.
 void Heap::close_lists(loam_thread *thread) {
-  for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
-    thread->heads[head] = {range_.lists, range_.lists};
-  }
+  for (loam_list &list : thread->heads) list = {range_.lists, range_.lists};
+  open_lists_ = 0;
+  list_parts_ = kFewLists;
 }
 
 // Gives a list room for blocks; the more lists there are, the less has each. False under the heap
@@ -302,10 +306,10 @@ bool Heap::open_list(loam_thread *thread, unsigned head) {
     note_growth();
     pool.list = range_.lists + list_slots_;
     list_slots_ += slots;
-    if (++lists_ > list_parts_) {
-      list_parts_ *= 2;
-      for (unsigned at = 1; at < list_end(); ++at) limit_list(thread, at);
-    }
+  }
+  if (++open_lists_ > list_parts_) {
+    list_parts_ *= 2;
+    for (unsigned at = 1; at < list_end(); ++at) limit_list(thread, at);
   }
   thread->heads[head] = {pool.list, pool.list + list_capacity(pool, list_parts_)};
   return true;
@@ -322,7 +326,9 @@ void Heap::limit_list(loam_thread *thread, unsigned head) {
 // Where a push finds no room. False: the list takes no block.
 LOAM_NOINLINE bool Heap::push_full(loam_thread *thread, unsigned head, void *block) {
   if (is_open(thread, head)) {
-    return_oldest(thread, head, (list_capacity(pools_[head], list_parts_) + 1) / 2);
+    return_oldest(thread, head, (cached_blocks(thread, head) + 1) / 2);
+  } else if (LOAM_RARELY(head == LOAM_HEAD_NULL)) {
+    refuse_unknown(block, "loam_free");  // its slab is not in use
   } else if (!open_list(thread, head)) {
     return false;
   }
@@ -334,6 +340,7 @@ void Heap::flush(loam_thread *thread) {
   for (unsigned head = 1; head < list_end(); ++head) {
     return_oldest(thread, head, cached_blocks(thread, head));
   }
+  close_lists(thread);
   forget_free_young();
   large_.release_idle();
 }
@@ -347,11 +354,7 @@ bool Heap::reclaim(loam_thread *thread) {
 }
 
 void Heap::set_locked(loam_thread *thread, bool locked) {
-  if (locked) {
-    flush(thread);
-    close_lists(thread);
-  }
-  large_.release_idle();
+  if (locked) flush(thread);
   large_.set_keeps_idle(!locked && !watched_);
   locked_ = locked;
 }

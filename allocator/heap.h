@@ -211,7 +211,7 @@ class Heap {
   static size_t list_capacity(const Pool &pool, unsigned parts);  // blocks
   bool open_list(loam_thread *thread, unsigned head);
   void limit_list(loam_thread *thread, unsigned head);
-  void close_lists(loam_thread *thread);  // all of them, which must be empty
+  void close_lists(loam_thread *thread);
   void return_oldest(loam_thread *thread, unsigned head, size_t count);
   // Has a block wait on its list, as loam_free does; false when it has to go back at once.
   bool push(loam_thread *thread, void *block);
@@ -240,13 +240,14 @@ class Heap {
   size_t verify_slab(size_t slab) const;
   size_t verify_large() const;
   size_t verify_lists(const loam_thread *thread) const;
+  size_t verify_list(const loam_thread *thread, unsigned head) const;
 
   // A pool that holds this many slabs has the pages of a new one touched at once.
   static constexpr size_t kPopulateFrom = 8;
   // A heap of this many segments may have huge pages: 64 MiB.
   static constexpr size_t kHugeFrom = 16;
-  // All lists of a thread together may hold this, and each an equal part: of as many as there are
-  // lists, a power of two, but of so many at least.
+  // All lists of a thread together may hold this, and each an equal part: of as many as are open,
+  // up to a power of two, but of so many at least.
   static constexpr size_t kCacheBytes = size_t{192} << 10;
   static constexpr unsigned kFewLists = 16;
   static_assert(kCacheBytes / LOAM_HEAD_COUNT >= LOAM_MAX_BLOCK, "each has room for a block");
@@ -259,7 +260,7 @@ class Heap {
   LargeRegistry large_;
   Pool pools_[LOAM_HEAD_COUNT] = {};
   unsigned private_pools_ = 0;
-  unsigned lists_ = 0;  // that have slots
+  unsigned open_lists_ = 0;
   unsigned list_parts_ = kFewLists;
   size_t list_slots_ = 1;  // used, of range_.lists; the first is an empty list
   size_t segment_limit_ = 0;
@@ -269,7 +270,7 @@ class Heap {
   size_t slabs_in_use_ = 0;
   size_t handed_out_bytes_ = 0;
   size_t external_bytes_ = 0;
-  size_t own_bytes_ = 0;  // allocate_metadata
+  size_t own_bytes_ = 0;  // allocate_metadata, and the slots of lists
   size_t limit_bytes_ = 0;
   size_t budget_bytes_ = 0;  // the limit, less the eighth kept back for the collector's tables
   size_t peak_bytes_ = 0;

@@ -37,8 +37,8 @@ void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle
 }
 
 void LargeRegistry::set_keeps_idle(bool keeps_idle) {
+  release_idle();
   for (unsigned id = 0; id < kIdleClasses; ++id) {
-    LOAM_ASSERT(idle_[id].first == nullptr);
     const auto bytes = static_cast<uint32_t>(large_class_bytes(id));
     const uint32_t room = bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1;
     idle_[id] = {nullptr, keeps_idle && !asks_source_ ? room : 0, bytes};

@@ -97,7 +97,7 @@ class LargeRegistry {
     raw_.each(visit);
   }
   void release_idle();
-  void set_keeps_idle(bool keeps_idle);  // while none waits
+  void set_keeps_idle(bool keeps_idle);  // takes away what waits
   size_t idle_bytes() const { return idle_bytes_; }
   size_t held_bytes() const { return bytes_ + idle_bytes_; }
   struct Sum {

@@ -83,7 +83,7 @@ class StartMap {
   // them, do not collide.
   Region none_ = {};
   Region *regions_ = &none_;
-  // A copy of the entry of the region where the last new block lies.
+  // A copy of the entry of the region where the last inserted block lies.
   static constexpr Region kNoRegion = {UINTPTR_MAX, nullptr};
   Region last_ = kNoRegion;
   size_t mask_ = 0;

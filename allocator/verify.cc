@@ -170,7 +170,7 @@ size_t Heap::verify_slab(size_t index) const {
 }
 
 size_t Heap::verify_lists(const loam_thread *thread) const {
-  size_t findings = 0;
+  size_t findings = 0, room = 0;
   for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
     size_t on_partial = 0;
     for (uint32_t at = pools_[head].partial; at != kNoSlab; at = range_.slabs[at].next) {
@@ -182,20 +182,42 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
         break;
       }
     }
-    void *const *top = thread->heads[head].top;
-    for (void *const *at = top; at != top - cached_blocks(thread, head); --at) {
-      const bool ours =
-          range_.contains(*at) && slab_of(*at).head == head && range_.is_handed_out(*at);
-      const bool clean =
-          ours && (pools_[head].kind == Kind::kRaw || base::all_zero(*at, pools_[head].block_size));
-      if (clean) continue;
-      report_->message("[A-8] block %p on the list of pool %u is not a free block of it", *at,
-                       head);
-      ++findings;
-      break;
-    }
+    findings += verify_list(thread, head);
+    if (!is_open(thread, head)) continue;
+    room += list_capacity(pools_[head], list_parts_) * pools_[head].block_size;
+  }
+  if (room > kCacheBytes) {
+    report_->message("[A-8] the thread's lists have room for %zu bytes", room);
+    ++findings;
   }
   return findings;
+}
+
+size_t Heap::verify_list(const loam_thread *thread, unsigned head) const {
+  const loam_list &list = thread->heads[head];
+  const Pool &pool = pools_[head];
+  if (!is_open(thread, head)) {
+    if (list.top == range_.lists && *list.top == nullptr) return 0;
+    report_->message("[A-8] the list of pool %u is closed, and not empty", head);
+    return 1;
+  }
+  const size_t capacity = list_capacity(pool, list_parts_);
+  if (*pool.list != nullptr || list.limit != pool.list + capacity || list.top > list.limit ||
+      list.top < pool.list || head == LOAM_HEAD_NULL) {
+    report_->message("[A-8] the list of pool %u has lost its bounds", head);
+    return 1;
+  }
+  for (void *const *at = list.top; at != pool.list; --at) {
+    const bool ours =
+        range_.contains(*at) && slab_of(*at).head == head && range_.is_handed_out(*at);
+    const bool young =
+        pool.kind != Kind::kContainer || (ours && range_.test(kYoung, range_.block_number(*at)));
+    const bool clean = pool.kind == Kind::kRaw || (ours && base::all_zero(*at, pool.block_size));
+    if (ours && young && clean) continue;
+    report_->message("[A-8] block %p on the list of pool %u is not a free block of it", *at, head);
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace loam::alloc

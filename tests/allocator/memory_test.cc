@@ -320,6 +320,27 @@ TEST_CASE("lists share what they may hold, and give of it when there are more of
   CHECK(host.stats().cached_blocks == 0);
 }
 
+TEST_CASE("lists that were there before others hold no more than their share either") {
+  Host host;
+  std::vector<void *> raw;
+  for (std::size_t size = 16; size <= 256; size += 8) {
+    for (void *block : blocks_of(host, 400, size)) raw.push_back(block);
+  }
+  for (int i = 0; i < 400; ++i) {
+    loam_type_spec spec = spec_of("private", 64);
+    spec.flags |= LOAM_TYPE_PRIVATE_POOL;
+    host.drop(static_cast<loam_object *>(loam_new(host.thread, host.register_type(spec))));
+  }
+  for (void *block : raw) loam_free(host.thread, block);
+  CHECK(host.stats().cached_bytes <= std::size_t{192} << 10);
+  CHECK(host.verify());
+  // What no list holds any more leaves each a large part again.
+  loam_trim(host.thread);
+  for (void *block : blocks_of(host, 400, 64)) loam_free(host.thread, block);
+  CHECK(host.stats().cached_blocks >= 64);
+  CHECK(host.verify());
+}
+
 TEST_CASE("a list that is full keeps what was freed last") {
   Host host;
   std::vector<void *> blocks = blocks_of(host, 2000, 64);

@@ -285,6 +285,17 @@ TEST_CASE("a destroyed weak reference is named in debug mode") {
   host.drop(pair);
 }
 
+TEST_CASE("freeing into a slab that is not in use is diagnosed in every mode") {
+  for (const char *mode : {"", "debug"}) {
+    INFO("mode: ", std::string(mode));
+    Host host(mode);
+    void *block = loam_malloc(host.thread, 64);
+    loam_free(host.thread, block);
+    loam_trim(host.thread);
+    check_report(fatal_message([&] { loam_free(host.thread, block); }), "loam_free", block);
+  }
+}
+
 TEST_CASE("dropping a dead object is diagnosed in every mode, in debug mode with its type") {
   for (const char *mode : {"", "debug", "torture=never_reuse"}) {
     INFO("mode: ", std::string(mode));
