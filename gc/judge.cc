@@ -360,7 +360,7 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   unseen_ = unseen;
   kept_finalizable = false;
   edge_tally_ = EdgeTally{};
-  if (kScope == Scope::kAll) reach_from_memory();
+  if (kScope == Scope::kAll && !edges_lead_far()) reach_from_memory();
   if (kScope == Scope::kYoung && shares_counts) {
     // The cycle may have counted what was in these blocks before.
     each_member_word<kScope>([this](size_t slab, size_t word, uint64_t bits) {

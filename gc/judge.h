@@ -102,6 +102,7 @@ class Judge {
   bool is_remembered(const View<Scope::kAll> &view, const loam_object *object) const;
   bool reach_upwards();
   bool reach_large();
+  bool edges_lead_far() const;
   void reach_from_memory();
   void check_memory();
 

@@ -88,6 +88,22 @@ TEST_CASE("a heap linked at random") {
   });
 }
 
+TEST_CASE("a heap linked at random over so many addresses that most edges lead far") {
+  constexpr size_t kMany = 10 * kNodes;
+  check_life(kMany, [](Host &host) {
+    loam_type *filler = host.register_type(spec_of("filler", 256));
+    std::vector<Triple *> nodes;
+    std::vector<loam_object *> fillers;
+    for (size_t i = 0; i < kMany; ++i) {  // 57 MB in all
+      nodes.push_back(host.triple());
+      fillers.push_back(static_cast<loam_object *>(loam_new(host.thread, filler)));
+    }
+    std::shuffle(nodes.begin(), nodes.end(), std::mt19937_64(seed_or(20261126)));
+    for (loam_object *object : fillers) host.drop(object);
+    return link_tree(host, nodes);
+  });
+}
+
 TEST_CASE("a heap linked upwards, with a way that leads up and down a hundred times") {
   check_life(kNodes, [](Host &host) {
     std::vector<Triple *> nodes = make_nodes(host);
