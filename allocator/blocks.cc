@@ -21,8 +21,7 @@ uint64_t valid_bits(const Slab &slab, size_t word) {
 // `least`; returns the bits of those it stored.
 uint64_t list_bits(void **&at, void **least, char *base, size_t size, uint64_t bits) {
   const uint64_t past = bits + (bits & (~bits + 1));  // the first run, carried over its end
-  uint64_t rest = bits;
-  if ((past & bits) == 0) {  // and there is no other, as in a fresh slab
+  if ((past & bits) == 0) {                           // and there is no other, as in a fresh slab
     const auto first = static_cast<size_t>(__builtin_ctzll(bits));
     const size_t run = (past != 0 ? static_cast<size_t>(__builtin_ctzll(past)) : 64) - first;
     const auto room = static_cast<size_t>(at - least);
@@ -31,6 +30,7 @@ uint64_t list_bits(void **&at, void **least, char *base, size_t size, uint64_t b
     for (char *block = base + first * size; at != last; block += size) *--at = block;
     return ~uint64_t{0} >> (64 - count) << first;
   }
+  uint64_t rest = bits;
   for (; rest != 0 && at != least; rest &= rest - 1) {
     *--at = base + static_cast<size_t>(__builtin_ctzll(rest)) * size;
   }
