@@ -236,33 +236,30 @@ bool Judge::is_remembered(const View<Scope::kAll> &view, const loam_object *obje
 // makes no difference where the counts fit a cache.
 bool Judge::edges_lead_far() const {
   constexpr size_t kSlabs = 512, kSample = 256, kFarBytes = size_t{1} << 20;
+  const Range &range = heap_.range();
   const View<Scope::kAll> view(*this);
   const size_t slabs = heap_.slab_limit();
   size_t pairs = 0, far = 0;
   for (size_t slab = 0; slabs >= kSlabs && slab < slabs; slab += slabs / kSample) {
-    if (view.tracked[slab] == 0) continue;
-    const loam_object *targets[kMappedWords];
-    size_t known = 0;
-    const auto look = [&](const loam_object *object) {
-      size_t at = 0;
-      visit_fields(view.type_of(object), object, [&](const loam_object *target) {
-        if (at == known && known < kMappedWords) targets[known++] = nullptr;
-        if (at == known) return;
-        const auto here = reinterpret_cast<uintptr_t>(target);
-        const auto there = reinterpret_cast<uintptr_t>(targets[at]);
-        targets[at++] = target;
-        if (!view.in_range(target) || there == 0) return;
-        ++pairs;
-        far += (here > there ? here - there : there - here) > kFarBytes;
-      });
-    };
-    const size_t number = slab * kBlocksPerStretch;
-    uint64_t members = view.source[number / 64];
-    for (int left = 2; left > 0 && members != 0; --left, members &= members - 1) {
-      const loam_object *object = reinterpret_cast<const loam_object *>(
-          heap_.range().block_address(number + static_cast<size_t>(__builtin_ctzll(members))));
-      if (is_member<Scope::kAll>(object)) look(object);
-    }
+    const size_t first = slab * kBlocksPerStretch;
+    const uint64_t blocks = view.tracked[slab] != 0 ? view.source[first / 64] : 0;
+    if ((blocks & 3) != 3) continue;
+    const auto *one = reinterpret_cast<const loam_object *>(range.block_address(first));
+    const auto *other = reinterpret_cast<const loam_object *>(range.block_address(first + 1));
+    if (!is_member<Scope::kAll>(one) || !is_member<Scope::kAll>(other)) continue;
+    uintptr_t targets[kMappedWords] = {};
+    size_t at = 0;
+    visit_fields(view.type_of(one), one, [&](const loam_object *target) {
+      if (view.in_range(target)) targets[at] = reinterpret_cast<uintptr_t>(target);
+      ++at;
+    });
+    at = 0;
+    visit_fields(view.type_of(other), other, [&](const loam_object *target) {
+      const uintptr_t here = reinterpret_cast<uintptr_t>(target), there = targets[at++];
+      if (there == 0 || !view.in_range(target)) return;
+      ++pairs;
+      far += (here > there ? here - there : there - here) > kFarBytes;
+    });
   }
   return far > pairs / 2;
 }

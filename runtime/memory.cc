@@ -85,7 +85,7 @@ void loam_free_sized_slow(loam_thread *thread, void *pointer, size_t size) {
       runtime.report.fatal("loam_free_sized: block %p is smaller than %zu bytes", pointer, size);
     }
   }
-  runtime.heap.free_raw(thread, pointer);
+  loam_free_slow(thread, pointer);
 }
 
 size_t loam_usable_size(loam_runtime *runtime, const void *pointer) {
