@@ -121,7 +121,6 @@ TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives
     std::memset(block, 0x5A, size);
   }
   CHECK(resident_bytes() - before <= bytes / 10 * 11 + kElse);
-  CHECK(host.verify());
   // Three of four slabs go: holes in every huge page.
   constexpr std::size_t kBlocksPerSlab = (std::size_t{1} << LOAM_SLAB_SHIFT) / 256;
   for (std::size_t i = 0; i < count; ++i) {
@@ -129,10 +128,10 @@ TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives
     loam_free(host.thread, blocks[i]);
     blocks[i] = nullptr;
   }
-  CHECK(host.verify());
   loam_trim(host.thread);
-  CHECK(host.verify());
   CHECK(resident_bytes() - before <= bytes / 4 + bytes / 16 + kElse);
+  // Not before: it reads every table, and some systems have no page of zeros to show for that.
+  CHECK(host.verify());
   for (void *&block : blocks) {
     if (block != nullptr) continue;
     block = loam_malloc(host.thread, size);
