@@ -28,10 +28,15 @@ inline T read_field(const loam_object *object, size_t offset) {
   return value;
 }
 
+// What a tagged word refers to, or NULL.
+inline loam_object *reference_in(const Type &type, uint64_t word) {
+  if ((word & type.value_mask) != type.value_bits) return nullptr;
+  return reinterpret_cast<loam_object *>(word & type.pointer_mask);
+}
+
 template <typename Visit>
 inline void visit_word(const Type &type, uint64_t word, Visit &&visit) {
-  if ((word & type.value_mask) != type.value_bits) return;
-  loam_object *target = reinterpret_cast<loam_object *>(word & type.pointer_mask);
+  loam_object *target = reference_in(type, word);
   if (target != nullptr) visit(target);
 }
 
@@ -52,6 +57,32 @@ inline void visit_fields(const Type &type, const loam_object *object, Visit &&vi
     visit_word(type, read_field<uint64_t>(object, at * sizeof(uint64_t)), visit);
   }
 }
+
+// The same fields, for whoever looks at targets in a loop of its own: appends those that are not
+// NULL to targets[count], without a branch on whether they are; returns the new count.
+inline size_t gather_fields(const Type &type, const loam_object *object, loam_object **targets,
+                            size_t count) {
+  const auto append = [targets, &count](loam_object *target) {
+    targets[count] = target;
+    count += target != nullptr;
+  };
+  for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
+    append(read_field<loam_object *>(object, at));
+  }
+  if (LOAM_EXPECT((type.ref_words | type.value_words) == 0)) return count;
+  for (uint32_t words = type.ref_words; words != 0; words &= words - 1) {
+    const auto at = static_cast<unsigned>(__builtin_ctz(words));
+    append(read_field<loam_object *>(object, at * sizeof(uint64_t)));
+  }
+  for (uint32_t words = type.value_words; words != 0; words &= words - 1) {
+    const auto at = static_cast<unsigned>(__builtin_ctz(words));
+    append(reference_in(type, read_field<uint64_t>(object, at * sizeof(uint64_t))));
+  }
+  return count;
+}
+// Room for what one more object may lead to when `kGathered` targets are there.
+constexpr size_t kGathered = 96;
+constexpr size_t kGatherRoom = kGathered + kMappedWords;
 
 // The same behind the first words, where only large objects have fields. NULL is skipped from here
 // on.

@@ -42,6 +42,16 @@ LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
   return tally;
 }
 
+// Apart from the loop that gathers them, and with a view of its own: here the few things that it
+// needs of the view stay in registers.
+template <Judge::Scope kScope>
+LOAM_NOINLINE Judge::EdgeTally Judge::count_targets(View<kScope> view, loam_object *const *targets,
+                                                    size_t count) {
+  EdgeTally tally;
+  for (size_t i = 0; i < count; ++i) count_edge<kScope>(view, targets[i], tally);
+  return tally;
+}
+
 // Counts the edges of the members among `bits`, and notes their refcounts; kReachedOnly: of those
 // that are marked or have been counted when their turn comes.
 template <Judge::Scope kScope, bool kReachedOnly>
@@ -52,6 +62,8 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
   char *const base = heap_.range().slab_address(slab) + word * 64 * size;
   const size_t first = slab * kBlocksPerStretch + word * 64;
   const uint64_t marked = kReachedOnly ? view.marks[first / 64] : 0;
+  loam_object *targets[kGatherRoom];
+  size_t gathered = 0;
   do {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
     bits &= bits - 1;
@@ -61,10 +73,20 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
     const uint32_t refcount = object->refcount;
     const Type &type = view.type_of(object);
     view.note_refcount(first + at, refcount);
-    visit_fields(type, object,
-                 [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
+    if (kReachedOnly) {  // at once: they may lead to members whose turn is yet to come
+      visit_fields(type, object, [&view, &tally](loam_object *target) {
+        count_edge<kScope>(view, target, tally);
+      });
+    } else {
+      gathered = gather_fields(type, object, targets, gathered);
+      if (LOAM_RARELY(gathered > kGathered)) {
+        tally |= count_targets<kScope>(view, targets, gathered);
+        gathered = 0;
+      }
+    }
     if (LOAM_RARELY(type.has_rest)) tally |= count_rest<kScope>(object);
   } while (bits != 0);
+  if (!kReachedOnly) tally |= count_targets<kScope>(view, targets, gathered);
   return tally;
 }
 

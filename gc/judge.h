@@ -111,6 +111,8 @@ class Judge {
   static void count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally);
   template <Scope kScope>
   EdgeTally count_rest(loam_object *object);
+  template <Scope kScope>
+  static EdgeTally count_targets(View<kScope> view, loam_object *const *targets, size_t count);
   template <Scope kScope, bool kReachedOnly = false>
   EdgeTally count_word(View<kScope> view, size_t slab, size_t word, uint64_t bits);
   template <Scope kScope>
