@@ -56,6 +56,16 @@ bool commit(T *table, size_t first, size_t count) {
   return os_commit(reinterpret_cast<void *>(begin), end - begin);
 }
 
+// Touches the pages that hold elements [first, first + count) of a table, where the OS can do it in
+// one call. If it cannot, each faults when it is used.
+template <typename T>
+void populate(T *table, size_t first, size_t count) {
+  const size_t page = os_page_bytes();
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(table + first) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(table + first + count);
+  os_populate(reinterpret_cast<void *>(begin), (end - begin + page - 1) / page * page);
+}
+
 // Gives the pages back that hold nothing else.
 template <typename T>
 void discard(T *table, size_t first, size_t count) {
@@ -179,6 +189,21 @@ void Range::expect_counting(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
   os_allow_huge(counts, blocks);
   os_allow_huge(refcounts - kStagger, blocks + kPageBytes);
+  populate_counts(0, segments * kSlabsPerSegment);
+}
+
+void Range::populate_counts(size_t slab, size_t end) {
+  while (slab < end) {
+    const size_t first = slab;
+    while (slab < end && tracked[slab] != 0) ++slab;
+    const size_t number = first * kBlocksPerStretch, blocks = (slab - first) * kBlocksPerStretch;
+    if (blocks == 0) {
+      ++slab;
+      continue;
+    }
+    populate(counts, number, blocks);
+    populate(refcounts, number, blocks);
+  }
 }
 
 void Range::discard_all_counts(size_t segments) {

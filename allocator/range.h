@@ -56,8 +56,11 @@ class Range {
   void discard_bitmap(Bitmap bitmap, size_t segments);
   void discard_counts(size_t segment);  // of a committed one
   // The counts of the first `segments` are about to be used nearly everywhere, and given back soon:
-  // by huge pages.
+  // they are backed at once, by huge pages where there are any.
   void expect_counting(size_t segments);
+  // Backs the counts of the containers in slabs [slab, end), by one call for many pages instead of
+  // a fault for each.
+  void populate_counts(size_t slab, size_t end);
   // Zeroes all of them, by giving their pages back.
   void discard_all_counts(size_t segments);
   // Zeroes what the incremental cycle noted about the blocks of a slab.

@@ -39,7 +39,8 @@ void Cycle::begin() {
     large->cycle_mark = true;
   }
   heap_.born_marked = true;
-  phase_ = Phase::kMark;
+  phase_ = Phase::kStart;
+  slab_ = 0;
   counting_ = second_ = overflowed_ = refuted_ = false;
   suspects_ = in_vain_ = 0;
   survivors_ = uncollectable_ = 0;
@@ -54,6 +55,8 @@ size_t Cycle::advance(size_t budget) {
   switch (phase_) {
     case Phase::kIdle:
       return budget;
+    case Phase::kStart:
+      return back_tables(budget);
     case Phase::kMark:
       if (followed_ < hints_) return follow_hints(budget);
       phase_ = Phase::kRescue;
@@ -74,6 +77,8 @@ size_t Cycle::advance(size_t budget) {
 
 Cycle::Stage Cycle::stage() const {
   switch (phase_) {
+    case Phase::kStart:
+      return Stage::kStart;
     case Phase::kRescue:
       if (counting_) return second_ ? Stage::kCountAgain : Stage::kCount;
       return second_ ? Stage::kLookAgain : Stage::kLook;
@@ -90,6 +95,8 @@ Cycle::Stage Cycle::stage() const {
 size_t Cycle::stage_units() const {
   const size_t slabs = heap_.slab_limit() * kSlabUnits;
   switch (stage()) {
+    case Stage::kStart:
+      return heap_.slab_limit() * kStartUnits;
     case Stage::kHints:
     case Stage::kCount: {
       size_t containers = 0;
@@ -109,6 +116,20 @@ size_t Cycle::stage_units() const {
     default:
       return slabs + 5 * suspects_;  // walked, released and freed
   }
+}
+
+// RESCUE comes to the counts in the order of the edges, which may be any: a slice of it would have
+// to wait for a page with each of them. Small heaps keep theirs.
+size_t Cycle::back_tables(size_t budget) {
+  const size_t limit = heap_.gives_back_tables() ? heap_.slab_limit() : 0;
+  const size_t first = slab_, most = 1 + budget / kStartUnits;
+  if (first >= limit) {
+    phase_ = Phase::kMark;
+    return 0;
+  }
+  slab_ = limit - first > most ? first + most : limit;
+  heap_.range().populate_counts(first, slab_);
+  return (slab_ - first) * kStartUnits;
 }
 
 bool Cycle::grey_exists() const {

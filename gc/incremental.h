@@ -1,7 +1,8 @@
 // The incremental cycle: finds the garbage of the whole heap in slices; between them the host runs.
 //
 //   START --> RESCUE --> MARK --> RESCUE --> MARK --> SPLIT --> FINAL --> CLEAR --> idle
-//   (hints)   count, look  |     what mutation hid    batches   the rest
+//   tables,   count, look  |     what mutation hid    batches   the rest
+//   hints
 //     ^                    +--> CLEAR, when the counts refute a hint
 //     +-------------------------- (once, without them)
 //
@@ -25,10 +26,11 @@ namespace loam::gc {
 
 class Cycle {
  public:
-  enum class Phase : uint8_t { kIdle, kRescue, kMark, kSplit, kFinal, kClear };
+  enum class Phase : uint8_t { kIdle, kStart, kRescue, kMark, kSplit, kFinal, kClear };
 
   // What belongs together when time is allotted.
   enum class Stage : uint8_t {
+    kStart,  // having the tables backed
     kHints,  // marking what the host's roots lead to
     kCount,  // the first RESCUE
     kLook,   // and its MARK
@@ -74,12 +76,14 @@ class Cycle {
   static constexpr size_t kEnough = 4096;  // condemned objects that are swept before SPLIT goes on
   static constexpr size_t kItemsPerUnit = 4;
   // What other work costs, in objects.
-  static constexpr size_t kSlabUnits = 4;    // passing over a slab without suspects
-  static constexpr size_t kWordUnits = 5;    // comparing 64 counts, and clearing them
-  static constexpr size_t kLookUnits = 128;  // the same for a slab
-  static constexpr size_t kClearUnits = 48;  // clearing the tables of a slab
+  static constexpr size_t kSlabUnits = 4;     // passing over a slab without suspects
+  static constexpr size_t kWordUnits = 5;     // comparing 64 counts, and clearing them
+  static constexpr size_t kLookUnits = 128;   // the same for a slab
+  static constexpr size_t kClearUnits = 48;   // clearing the tables of a slab
+  static constexpr size_t kStartUnits = 128;  // having those of a slab backed
 
   void begin();
+  size_t back_tables(size_t budget);
   bool grey_exists() const;
   uint64_t suspects_of(size_t slab, size_t word) const;
 
@@ -100,12 +104,15 @@ class Cycle {
 
   // MARK
   size_t mark(size_t budget);
+  bool may_blacken(const Suspects &view, size_t number);
   size_t blacken(const Suspects &view, loam_object *target);
+  void blacken_large(const Suspects &view, loam_object *target);
   void blacken_later(const Suspects &view, loam_object *target);
   void make_grey(size_t number);
   size_t mark_upwards(size_t budget);
   bool begin_pass();
   size_t gather_pass(size_t budget);
+  class Front;
   size_t scan_slab_upwards(size_t budget);
   void mark_rest(loam_object *object);
   size_t load_grey();

@@ -15,6 +15,14 @@ using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
+// Whether an edge to the block is to be followed; an edge to a hint is counted instead.
+inline bool Cycle::may_blacken(const Suspects &view, size_t number) {
+  if (LOAM_RARELY(view.frozen != nullptr) && test_bit(view.frozen, number)) return false;
+  if (LOAM_EXPECT(phase_ != Phase::kMark) || view.refcounts[number] == 0) return true;
+  overflowed_ |= view.count(number);
+  return false;
+}
+
 // Marks a suspect. The number of a small one that is to be followed, or kNoNumber.
 inline size_t Cycle::blacken(const Suspects &view, loam_object *target) {
   if (LOAM_EXPECT(view.in_range(target))) {
@@ -22,20 +30,19 @@ inline size_t Cycle::blacken(const Suspects &view, loam_object *target) {
     if (LOAM_RARELY(number == kNoNumber)) return kNoNumber;
     uint64_t &word = view.source[number >> 6];
     const uint64_t bit = Range::bit_of(number);
-    if ((word & bit) != 0) return kNoNumber;
-    if (LOAM_RARELY(view.frozen != nullptr) && test_bit(view.frozen, number)) return kNoNumber;
-    if (LOAM_RARELY(phase_ == Phase::kMark) && view.refcounts[number] != 0) {  // a hint
-      overflowed_ |= view.count(number);
-      return kNoNumber;
-    }
+    if ((word & bit) != 0 || !may_blacken(view, number)) return kNoNumber;
     word |= bit;
     return number;
   }
+  if (target != nullptr) blacken_large(view, target);
+  return kNoNumber;
+}
+
+LOAM_NOINLINE void Cycle::blacken_large(const Suspects &view, loam_object *target) {
   if (Large *large = Judge::large_member<Judge::Scope::kSuspects>(view.registry, target)) {
     large->cycle_mark = true;
     heap_.large().move(large, LargeRegistry::kGreyList);
   }
-  return kNoNumber;
 }
 
 LOAM_NOINLINE void Cycle::make_grey(size_t number) {
@@ -191,37 +198,84 @@ size_t Cycle::gather_pass(size_t budget) {
   return used;
 }
 
+// Marks and greys what the pass comes to. Neighbours often lead to neighbours: so the word where
+// the last target lay stays in registers, for each change of it in memory would wait for the one
+// before.
+class Cycle::Front {
+ public:
+  Front(Cycle &cycle, const Suspects &view)
+      : cycle_(cycle), marks_(view.source), grey_(cycle.heap_.range().bitmaps[alloc::kCycleGrey]) {}
+
+  void advance(size_t number) { cursor_ = number; }
+  void blacken(const Suspects &view, size_t number) {
+    const size_t at = number / 64;
+    const uint64_t bit = Range::bit_of(number);
+    const uint64_t word = at == at_ ? marked_ : marks_[at];
+    if ((word & bit) != 0 || !cycle_.may_blacken(view, number)) return;
+    if (at != at_) store();
+    at_ = at;
+    marked_ = word | bit;
+    fresh_ |= bit;
+  }
+  void store() {
+    if (fresh_ == 0) return;
+    marks_[at_] |= fresh_;
+    grey_[at_] |= fresh_;
+    fresh_ = 0;
+    const size_t slab = at_ / alloc::kWordsPerStretch;
+    if (at_ * 64 < cursor_) {
+      cycle_.heap_.list_slab(cycle_.heap_.cycle_grey, &Slab::cycle_grey, slab);
+    } else if (slab > cycle_.last_up_) {
+      cycle_.last_up_ = slab;
+    }
+  }
+
+ private:
+  Cycle &cycle_;
+  uint64_t *const marks_, *const grey_;
+  size_t cursor_ = 0;     // the first block of the word that is scanned
+  size_t at_ = SIZE_MAX;  // index of a word of marks
+  uint64_t marked_ = 0;   // that word, or what it was when it was read
+  uint64_t fresh_ = 0;    // of it, what is not in the bitmaps yet
+};
+
 // The grey objects of one slab; goes on with the next one when there is none left.
 size_t Cycle::scan_slab_upwards(size_t budget) {
   const Suspects view(judge_);
   const Range &range = heap_.range();
   const size_t slab = next_up_, size = range.slabs[slab].block_size;
-  uint64_t *const grey = range.bitmaps[alloc::kCycleGrey];
-  size_t used = 0, last = last_up_;
   const size_t words = view.tracked[slab] != 0 ? (range.slabs[slab].block_count + 63) / 64 : 0;
-  size_t word = 0;
+  Front front(*this, view);
+  size_t used = 0, word = 0;
   for (; word < words && used < budget && array_ == nullptr; ++word) {
     const size_t first = slab * kBlocksPerStretch + word * 64;
     char *const base = range.slab_address(slab) + word * 64 * size;
     const uint64_t allocated = range.bitmaps[alloc::kAllocated][first / 64];
-    for (uint64_t bits; array_ == nullptr && (bits = grey[first / 64]) != 0;) {
-      const auto at = static_cast<size_t>(__builtin_ctzll(bits));
-      grey[first / 64] = bits & (bits - 1);
-      loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-      if (((allocated >> at) & 1) == 0 || object->tag == 0) continue;
-      ++used;
-      const Type &type = view.type_of(object);
-      visit_fields(type, object, [&](loam_object *target) {
-        const size_t number = blacken(view, target);
-        if (number == kNoNumber) return;
-        if (LOAM_RARELY(number < first)) return make_grey(number);
-        grey[number >> 6] |= Range::bit_of(number);
-        if (number / kBlocksPerStretch > last) last = number / kBlocksPerStretch;
-      });
-      if (LOAM_RARELY(type.has_rest)) mark_rest(object);
+    uint64_t &grey = range.bitmaps[alloc::kCycleGrey][first / 64];
+    front.advance(first);
+    while (grey != 0 && array_ == nullptr) {
+      uint64_t bits = grey;
+      grey = 0;
+      for (; bits != 0 && array_ == nullptr; bits &= bits - 1) {
+        const auto at = static_cast<size_t>(__builtin_ctzll(bits));
+        loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+        if (((allocated >> at) & 1) == 0 || object->tag == 0) continue;
+        ++used;
+        const Type &type = view.type_of(object);
+        visit_fields(type, object, [&](loam_object *target) {
+          if (LOAM_EXPECT(view.in_range(target))) {
+            const size_t number = view.number_of(target);
+            if (LOAM_EXPECT(number != kNoNumber)) front.blacken(view, number);
+          } else if (target != nullptr) {
+            blacken_large(view, target);
+          }
+        });
+        if (LOAM_RARELY(type.has_rest)) mark_rest(object);
+      }
+      grey |= bits;
+      front.store();
     }
   }
-  last_up_ = last;
   pass_objects_ += used;
   if (word < words || array_ != nullptr) return used;
   ++next_up_;

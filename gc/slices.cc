@@ -25,7 +25,7 @@ using Stage = Cycle::Stage;
 
 // Percent of the allowance, by stage. A cycle has much to do either in kHints or in kLook, and
 // either in kSplit or in kSweep.
-constexpr uint64_t kShares[] = {22, 25, 22, 3, 4, 40, 40, 3};
+constexpr uint64_t kShares[] = {3, 22, 25, 22, 3, 4, 40, 40, 3};
 static_assert(sizeof kShares / sizeof *kShares == static_cast<size_t>(Stage::kNone));
 
 Work work_of(Cycle::Phase phase) {
