@@ -88,7 +88,7 @@ inline void Heap::count_taken(size_t index, uint32_t count) {
   slab.allocated += count;
   pools_[slab.head].allocated += count;
   handed_out_bytes_ += size_t{count} * slab.block_size;
-  gross_bytes += size_t{count} * slab.block_size;
+  own_gross_bytes_ += size_t{count} * slab.block_size;
   if (slab.allocated == slab.block_count) unlink_partial(slab, index);
 }
 
@@ -355,16 +355,8 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
   Large *large = large_.allocate(size, kind, zeroed, room());
   if (large == nullptr) return nullptr;
   large->cycle_mark = born_marked;
-  gross_bytes += large->bytes;
   note_growth();
   return large->block();
-}
-
-void *Heap::take_large(size_t size, bool zeroed) {
-  void *block = take_idle(size);
-  if (block == nullptr) return allocate_large_raw(size, zeroed);
-  if (zeroed) std::memset(block, 0, size);
-  return block;
 }
 
 void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
@@ -430,8 +422,7 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
     const size_t beside = room();  // what is freed makes room too
     const size_t most_bytes = beside > SIZE_MAX - before ? beside : beside + before;
     if (large_.grow_long(block, bytes, most_bytes)) return block;
-    void *idle = large_.take_idle(bytes);
-    return idle != nullptr ? idle : large_.allocate_raw(bytes, false, most_bytes);
+    return large_.allocate_raw(bytes, false, [most_bytes] { return most_bytes; });
   };
   void *moved = nullptr;
   if (size <= before) {

@@ -371,6 +371,11 @@ void Heap::forget_free_young() {
 
 // -- Accounts.
 
+LOAM_NOINLINE size_t Heap::room_under_limit() const {
+  const size_t used = counted_bytes();
+  return used < budget_bytes_ ? budget_bytes_ - used : 0;
+}
+
 size_t Heap::in_use_bytes(const loam_thread *thread) const {
   size_t cached = 0;
   for (unsigned head = 1; head < list_end(); ++head) {
@@ -390,7 +395,7 @@ size_t Heap::free_bytes(const loam_thread *thread) const {
 
 void Heap::add_external(ptrdiff_t bytes) {
   if (bytes >= 0) {
-    gross_bytes += static_cast<size_t>(bytes);
+    own_gross_bytes_ += static_cast<size_t>(bytes);
     const size_t sum = external_bytes_ + static_cast<size_t>(bytes);
     external_bytes_ = sum > PTRDIFF_MAX ? size_t{PTRDIFF_MAX} : sum;
   } else {

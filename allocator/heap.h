@@ -50,10 +50,8 @@ class Heap {
 
   // -- Raw blocks. nullptr when the limit, memory, the lock or torture says so.
   void *allocate_raw(loam_thread *thread, size_t size);
-  // A shorter way for more than 256 bytes, where has_cache(): first a block that waits for this, or
-  // else a new one. The one above says why it failed.
-  void *take_idle(size_t size);
-  void *allocate_large_raw(size_t size, bool zeroed);
+  // A shorter way for more than 256 bytes, where has_cache(). The one above says why it failed.
+  void *take_large(size_t size, bool zeroed);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
   // Whether that leaves the block where it is; debug mode and torture ask for more moves.
@@ -106,6 +104,9 @@ class Heap {
   // Left under the limit, free blocks of slabs in use included; without one, committed and unused.
   size_t free_bytes(const loam_thread *thread) const;
   size_t handed_out_bytes() const { return handed_out_bytes_ + large_.bytes() + external_bytes_; }
+  uint64_t gross_bytes() const {  // handed out so far, whatever came back
+    return own_gross_bytes_ + large_.gross_bytes();
+  }
   size_t counted_bytes() const;
   size_t peak_bytes() const { return peak_bytes_; }
   size_t metadata_bytes() const;
@@ -169,7 +170,6 @@ class Heap {
   }
 
   bool born_marked = false;   // blocks of containers that are handed out get a kCycleMark bit
-  uint64_t gross_bytes = 0;   // handed out so far, whatever came back
   uint64_t taken_blocks = 0;  // from slabs, by lists or one by one, since the beginning
   size_t young_blocks = 0;    // kYoung bits set
   // Of those, free ones that were on the thread's lists when the collector last counted, and have
@@ -187,7 +187,6 @@ class Heap {
   void *refill(loam_thread *thread, unsigned head);
   void *reallocate_large(loam_thread *thread, void *block, size_t size);
   void *move_small(loam_thread *thread, void *block, size_t size);
-  void *take_large(size_t size, bool zeroed);
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);
@@ -222,6 +221,7 @@ class Heap {
   void link_partial(Slab &slab, size_t index);
   void unlink_partial(Slab &slab, size_t index);
   size_t room() const;  // that the limit leaves
+  size_t room_under_limit() const;
   bool may_grow(size_t bytes) const { return bytes <= room(); }
   void note_growth();
   void *allocate_large(size_t size, Kind kind, bool zeroed);
@@ -269,6 +269,7 @@ class Heap {
   size_t spare_segments_ = 0;  // committed, and without a slab in use
   size_t slabs_in_use_ = 0;
   size_t handed_out_bytes_ = 0;
+  uint64_t own_gross_bytes_ = 0;  // of small blocks, and external ones
   size_t external_bytes_ = 0;
   size_t own_bytes_ = 0;  // allocate_metadata, and the slots of lists
   size_t limit_bytes_ = 0;

@@ -15,9 +15,7 @@ inline size_t Heap::counted_bytes() const {
 }
 
 inline size_t Heap::room() const {
-  if (limit_bytes_ == 0) return SIZE_MAX;
-  const size_t used = counted_bytes();
-  return used < budget_bytes_ ? budget_bytes_ - used : 0;
+  return LOAM_EXPECT(limit_bytes_ == 0) ? SIZE_MAX : room_under_limit();
 }
 
 inline void Heap::note_growth() {
@@ -27,18 +25,8 @@ inline void Heap::note_growth() {
   large_below_peak_ = large_.held_bytes() + (peak_bytes_ - counted);
 }
 
-inline void *Heap::take_idle(size_t size) {
-  const size_t before = large_.bytes();
-  void *block = large_.take_idle(size);
-  gross_bytes += large_.bytes() - before;
-  return block;
-}
-
-inline void *Heap::allocate_large_raw(size_t size, bool zeroed) {
-  const size_t before = large_.bytes();
-  void *block = large_.allocate_raw(size, zeroed, room());
-  if (LOAM_RARELY(block == nullptr)) return nullptr;
-  gross_bytes += large_.bytes() - before;
+inline void *Heap::take_large(size_t size, bool zeroed) {
+  void *block = large_.allocate_raw(size, zeroed, [this] { return room(); });
   if (LOAM_RARELY(large_.held_bytes() > large_below_peak_)) note_growth();
   return block;
 }

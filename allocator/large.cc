@@ -21,11 +21,21 @@ LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, s
   if (block == nullptr) return nullptr;
   if (asks_source_) {
     system_.keep_hidden(block);  // a host may end without destroying its runtime
-    return enter(block, kAskCode, system_.usable_size(block));
+    const size_t bytes = system_.usable_size(block);
+    held_bytes_ += bytes;
+    return enter(block, kAskCode, bytes);
   }
+  held_bytes_ += cost;
   block = enter(block, kLongCode, cost);
   if (block != nullptr) raw_.long_bytes(block) = cost;
   return block;
+}
+
+LOAM_NOINLINE void LargeRegistry::leave_uncommon(void *block, unsigned code) {
+  const size_t bytes = bytes_of(block, code);
+  held_bytes_ -= bytes;
+  if (guarded_) return free_guarded({block, block, bytes});
+  system_.free(block);
 }
 
 void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle) {
@@ -38,10 +48,11 @@ void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle
 
 void LargeRegistry::set_keeps_idle(bool keeps_idle) {
   release_idle();
-  for (unsigned id = 0; id < kIdleClasses; ++id) {
+  for (unsigned id = 0; id < kLargeClasses; ++id) {
     const auto bytes = static_cast<uint32_t>(large_class_bytes(id));
     const uint32_t room = bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1;
-    idle_[id] = {nullptr, keeps_idle && !asks_source_ ? room : 0, bytes};
+    const bool waits = keeps_idle && !asks_source_ && id < kIdleClasses;
+    idle_[id] = {nullptr, waits ? room : 0, bytes};
   }
 }
 
@@ -52,7 +63,7 @@ void LargeRegistry::close() {
   release_idle();
   each_raw([this](void *block) { system_.free(block); });
   raw_.close();
-  bytes_ = count_ = 0;
+  held_bytes_ = count_ = 0;
   for (; quarantine_count_ != 0; --quarantine_count_) {
     system_.free(quarantine_[quarantine_first_++ % kQuarantineBlocks].memory);
   }
@@ -65,7 +76,8 @@ bool LargeRegistry::grow_long(void *block, size_t size, size_t most_bytes) {
   const size_t cost = large_cost(system_, size);
   size_t &bytes = raw_.long_bytes(block);
   if (cost < bytes || cost > most_bytes || cost > system_.usable_size(block)) return false;
-  bytes_ += cost - bytes;
+  held_bytes_ += cost - bytes;
+  gross_bytes_ += cost - bytes;
   bytes = cost;
   return true;
 }
@@ -79,15 +91,16 @@ void LargeRegistry::release_idle() {
       system_.free(idle);
     }
   }
+  held_bytes_ -= idle_bytes_;
   idle_bytes_ = 0;
 }
 
 LargeRegistry::Sum LargeRegistry::sum_of_idle() const {
   Sum sum = {};
-  for (unsigned id = 0; id < kIdleClasses; ++id) {
-    for (const Idle *at = idle_[id].first; at != nullptr; at = at->next) {
+  for (const IdleClass &blocks : idle_) {
+    for (const Idle *at = blocks.first; at != nullptr; at = at->next) {
       ++sum.blocks;
-      sum.bytes += idle_[id].bytes;
+      sum.bytes += blocks.bytes;
     }
   }
   return sum;

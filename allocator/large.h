@@ -35,7 +35,7 @@ constexpr size_t large_class_bytes(unsigned id) {
 }
 inline unsigned large_class_of(size_t size) {  // of more than 256 bytes
   const size_t last = size - 1;
-  const auto shift = static_cast<unsigned>(63 - __builtin_clzll(last));
+  const auto shift = static_cast<unsigned>(__builtin_clzll(last) ^ 63);
   return (shift - kLeastLargeShift) * 4 + static_cast<unsigned>(last >> (shift - 2) & 3);
 }
 // What a large block of so many bytes, more than 256, costs; SIZE_MAX when there is no such block.
@@ -81,11 +81,13 @@ class LargeRegistry {
   // born young.
   Large *allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes);
   void free(Large *large);
-  // Plain memory.
-  void *allocate_raw(size_t size, bool zeroed, size_t most_bytes);
-  // One that waits for this size, or nullptr. What is held stays the same.
-  void *take_idle(size_t size);
+  // Plain memory: one that waits for this size, or else a new one. most_bytes() is asked of a new
+  // one only.
+  template <typename Most>
+  void *allocate_raw(size_t size, bool zeroed, Most &&most_bytes);
   bool free_raw(void *block);  // false: it is no such block
+  // The same for most blocks, and in fewer steps; false: ask free_raw.
+  bool free_near(void *block);
   // True when the source gave the block so many addresses that it could stay where it is.
   bool grow_long(void *block, size_t size, size_t most_bytes);
   size_t raw_bytes(const void *block) const {  // 0: it is no such block
@@ -99,7 +101,7 @@ class LargeRegistry {
   void release_idle();
   void set_keeps_idle(bool keeps_idle);  // takes away what waits
   size_t idle_bytes() const { return idle_bytes_; }
-  size_t held_bytes() const { return bytes_ + idle_bytes_; }
+  size_t held_bytes() const { return held_bytes_; }
   struct Sum {
     size_t blocks, bytes;
   };
@@ -115,8 +117,9 @@ class LargeRegistry {
   Large *first(unsigned list) const { return lists_[list].next; }
   const Large *end(unsigned list) const { return &lists_[list]; }
 
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const { return held_bytes_ - idle_bytes_; }
   size_t count() const { return count_; }
+  uint64_t gross_bytes() const { return gross_bytes_; }  // handed out so far
   const void *touched() const;  // in quarantine, and written since it was freed; nullptr: none
 
  private:
@@ -134,20 +137,21 @@ class LargeRegistry {
   size_t bytes_of(const void *block, unsigned code) const;
   void *enter(void *block, unsigned code, size_t bytes);
   void *allocate_uncommon(size_t size, bool zeroed, size_t most_bytes);
-  void free_erased(void *block, unsigned code);
+  void leave(void *block, unsigned code);
+  void leave_uncommon(void *block, unsigned code);
 
   // In raw_: a class and 1; a long block; what only the source knows.
   static constexpr unsigned kFirstCode = 1;
   static constexpr unsigned kLongCode = kFirstCode + kLargeClasses, kAskCode = kLongCode + 1;
 
   base::SystemHeap system_;
-  // The two sums stand apart: a compiler that adds to both at once makes the next load of either
-  // wait for the wider store.
-  size_t bytes_ = 0;
-  Large lists_[kLists];  // sentinels of circular lists
+  // The sums stand apart: a compiler that adds to two at once makes the next load of either wait
+  // for the wider store.
+  size_t held_bytes_ = 0;  // what is in use, and what waits
+  Large lists_[kLists];    // sentinels of circular lists
   StartMap raw_;
   size_t count_ = 0;
-  // Freed blocks of the first classes: one of each, or as many as 2 KiB hold; 60 KiB in all.
+  // Freed blocks by class; of the first classes one waits, or as many as 2 KiB hold: 60 KiB in all.
   struct Idle {
     Idle *next;
   };
@@ -158,9 +162,10 @@ class LargeRegistry {
   };
   static constexpr uint32_t kMostIdleBytes = uint32_t{2} << 10;
   static constexpr unsigned kIdleClasses = 20;  // up to 8 KiB
-  IdleClass idle_[kIdleClasses] = {};
+  IdleClass idle_[kLargeClasses] = {};
   size_t idle_bytes_ = 0;
   bool asks_source_ = false;  // a tool watches it
+  uint64_t gross_bytes_ = 0;
   // Debug mode: the last freed blocks, poisoned; so many and of so many bytes at most.
   static constexpr size_t kQuarantineBytes = size_t{4} << 20;
   static constexpr size_t kQuarantineBlocks = 4096;
@@ -201,7 +206,8 @@ inline Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_
   large->young = kind == Kind::kContainer;
   large->magic = Large::kMagic;
   link(large, &lists_[kind == Kind::kLeaf ? kLeafList : kYoungList]);
-  bytes_ += cost;
+  held_bytes_ += cost;
+  gross_bytes_ += cost;
   ++count_;
   return large;
 }
@@ -209,7 +215,7 @@ inline Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_
 inline void LargeRegistry::free(Large *large) {
   unlink(large);
   large->magic = 0;
-  bytes_ -= large->bytes;
+  held_bytes_ -= large->bytes;
   --count_;
   if (LOAM_RARELY(guarded_)) return free_guarded({large, large->block(), large->size()});
   system_.free(large);
@@ -220,67 +226,68 @@ inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {
   return code == kLongCode ? raw_.long_bytes(block) : system_.usable_size(block);
 }
 
-inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_bytes) {
+template <typename Most>
+inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, Most &&most_bytes) {
   if (LOAM_RARELY(size >= StartMap::kLongBytes || asks_source_)) {
-    return allocate_uncommon(size, zeroed, most_bytes);
+    return allocate_uncommon(size, zeroed, most_bytes());
   }
   const unsigned id = large_class_of(size);
-  const size_t bytes = large_class_bytes(id);
-  if (LOAM_RARELY(bytes > most_bytes)) return nullptr;
-  void *block = zeroed ? system_.allocate_zeroed(bytes) : system_.allocate(bytes);
-  if (LOAM_RARELY(block == nullptr)) return nullptr;
-  return enter(block, id + kFirstCode, bytes);
+  IdleClass &blocks = idle_[id];
+  void *block = blocks.first;
+  if (block != nullptr) {
+    blocks.first = blocks.first->next;
+    ++blocks.room;
+    idle_bytes_ -= blocks.bytes;
+    if (zeroed) std::memset(block, 0, size);
+  } else {
+    if (LOAM_RARELY(blocks.bytes > most_bytes())) return nullptr;
+    block = zeroed ? system_.allocate_zeroed(blocks.bytes) : system_.allocate(blocks.bytes);
+    if (LOAM_RARELY(block == nullptr)) return nullptr;
+    held_bytes_ += blocks.bytes;
+  }
+  return enter(block, id + kFirstCode, blocks.bytes);
 }
 
-inline void *LargeRegistry::take_idle(size_t size) {
-  const unsigned id = large_class_of(size);
-  if (id >= kIdleClasses) return nullptr;
-  Idle *const block = idle_[id].first;
-  if (block == nullptr || !raw_.insert(block, id + kFirstCode)) return nullptr;
-  idle_[id].first = block->next;
-  ++idle_[id].room;
-  const size_t bytes = idle_[id].bytes;
-  idle_bytes_ -= bytes;
-  bytes_ += bytes;
-  ++count_;
-  return block;
-}
-
+// A block that is held, and not in the map yet.
 inline void *LargeRegistry::enter(void *block, unsigned code, size_t bytes) {
   if (LOAM_RARELY(!raw_.insert(block, code))) {
+    held_bytes_ -= bytes;
     system_.free(block);
     return nullptr;
   }
-  bytes_ += bytes;
+  gross_bytes_ += bytes;
   ++count_;
   return block;
 }
 
 inline bool LargeRegistry::free_raw(void *block) {
   const unsigned code = raw_.erase(block);
-  if (LOAM_RARELY(code == 0)) return false;
-  --count_;
-  const unsigned id = code - kFirstCode;
-  if (id >= kIdleClasses || idle_[id].room == 0) {
-    free_erased(block, code);
-    return true;
-  }
-  const size_t bytes = idle_[id].bytes;
-  Idle *const idle = static_cast<Idle *>(block);
-  idle->next = idle_[id].first;
-  idle_[id].first = idle;
-  --idle_[id].room;
-  bytes_ -= bytes;
-  idle_bytes_ += bytes;
-  return true;
+  if (LOAM_EXPECT(code != 0)) leave(block, code);
+  return code != 0;
 }
 
-// A block that has left the map, and is not to wait.
-inline void LargeRegistry::free_erased(void *block, unsigned code) {
-  const size_t bytes = bytes_of(block, code);
-  bytes_ -= bytes;
-  if (LOAM_RARELY(guarded_)) return free_guarded({block, block, bytes});
-  system_.free(block);
+inline bool LargeRegistry::free_near(void *block) {
+  const unsigned code = raw_.erase_near(block);
+  if (LOAM_EXPECT(code != 0)) leave(block, code);
+  return code != 0;
+}
+
+// A block that has left the map.
+inline void LargeRegistry::leave(void *block, unsigned code) {
+  --count_;
+  const unsigned id = code - kFirstCode;
+  if (LOAM_RARELY(id >= kLargeClasses)) return leave_uncommon(block, code);
+  IdleClass &blocks = idle_[id];
+  if (LOAM_RARELY(blocks.room == 0)) {
+    held_bytes_ -= blocks.bytes;
+    if (LOAM_RARELY(guarded_)) return free_guarded({block, block, blocks.bytes});
+    return system_.free(block);
+  }
+  Idle *const idle = static_cast<Idle *>(block);
+  idle->next = blocks.first;
+  blocks.first = idle;
+  --blocks.room;
+  idle_bytes_ += blocks.bytes;
 }
 
 }  // namespace loam::alloc

@@ -39,7 +39,14 @@ bool StartMap::rebuild(size_t capacity) {
   return true;
 }
 
-LOAM_NOINLINE StartMap::Table *StartMap::add_region(uintptr_t number) {
+LOAM_NOINLINE bool StartMap::approach(uintptr_t number) {
+  Table *table = region_of(number).table;
+  if (table == nullptr) table = add_region(number);
+  if (table != nullptr) last_ = Region{number, table};
+  return table != nullptr;
+}
+
+StartMap::Table *StartMap::add_region(uintptr_t number) {
   if ((count_ + 1) * 2 > mask_ + 1 && !rebuild((mask_ + 1) * 2)) return nullptr;
   // From the address space, so that what nobody writes is not resident.
   void *memory = os_reserve(table_bytes());

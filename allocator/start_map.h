@@ -35,6 +35,8 @@ class StartMap {
   bool insert(const void *block, unsigned code);
   unsigned find(const void *block) const;  // the code; 0: the block is not in the map
   unsigned erase(const void *block);       // the same; it is in the map no more
+  // The same, but 0 also for blocks beyond the region where the last one was inserted.
+  unsigned erase_near(const void *block);
   // The size of a long block in the map, which is kept when it leaves.
   size_t &long_bytes(const void *block) const;
   // visit(void *) for each block of the map, which must not change meanwhile.
@@ -61,18 +63,18 @@ class StartMap {
   static uintptr_t address_of(const void *block) { return reinterpret_cast<uintptr_t>(block); }
   // The entry of a region, or the free one where it would be put.
   Region &region_of(uintptr_t number) const;
+  bool is_near(uintptr_t address) const { return address >> kRegionShift == last_.number; }
+  static uint16_t &entry_in(Table &table, uintptr_t address) {
+    return table.entries[address % kRegionBytes >> kGranuleShift];
+  }
   // null: no block of its region is in the map.
-  uint16_t *entry_of(uintptr_t address) const {
-    const uintptr_t number = address >> kRegionShift;
-    const Region &region = LOAM_EXPECT(number == last_.number) ? last_ : region_of(number);
-    if (LOAM_RARELY(region.table == nullptr)) return nullptr;
-    return &region.table->entries[address % kRegionBytes >> kGranuleShift];
+  Table *table_of(uintptr_t address) const {
+    return LOAM_EXPECT(is_near(address)) ? last_.table : region_of(address >> kRegionShift).table;
   }
-  static unsigned unit_of(uintptr_t address) {
-    return static_cast<unsigned>(address >> kUnitShift) & ((1u << kCodeShift) - 1);
-  }
-  static unsigned code_at(const uint16_t *entry, uintptr_t address);
-  static size_t table_bytes();  // whole pages
+  static unsigned code_at(unsigned entry, uintptr_t address);
+  static unsigned take_code(Table &table, uintptr_t address);
+  static size_t table_bytes();      // whole pages
+  bool approach(uintptr_t number);  // has last_ be that region; false: there is no memory
   Table *add_region(uintptr_t number);
   // Puts the regions into a table of this capacity, and gives up those without a block. False:
   // there is no memory, and nothing has changed.
@@ -92,37 +94,43 @@ class StartMap {
 
 inline bool StartMap::insert(const void *block, unsigned code) {
   const uintptr_t address = address_of(block);
-  uint16_t *entry = entry_of(address);
-  if (LOAM_RARELY(entry == nullptr)) {
-    if (add_region(address >> kRegionShift) == nullptr) return false;
-    entry = entry_of(address);
-  }
-  LOAM_ASSERT(*entry == 0);
-  *entry = static_cast<uint16_t>(code << kCodeShift | unit_of(address));
-  if (LOAM_RARELY(address >> kRegionShift != last_.number)) {
-    last_ = region_of(address >> kRegionShift);
-  }
+  if (LOAM_RARELY(!is_near(address)) && !approach(address >> kRegionShift)) return false;
+  uint16_t &entry = entry_in(*last_.table, address);
+  LOAM_ASSERT(entry == 0);
+  const auto unit = static_cast<unsigned>(address >> kUnitShift) & ((1u << kCodeShift) - 1);
+  entry = static_cast<uint16_t>(code << kCodeShift | unit);
   return true;
 }
 
-inline unsigned StartMap::code_at(const uint16_t *entry, uintptr_t address) {
-  if (LOAM_RARELY(entry == nullptr || address % (1u << kUnitShift) != 0)) return 0;
-  const unsigned found = *entry;
-  const bool starts = ((found ^ unit_of(address)) & ((1u << kCodeShift) - 1)) == 0;
-  return LOAM_EXPECT(starts) ? found >> kCodeShift : 0;
+// One comparison also finds addresses between units; where no block starts, the code is 0.
+inline unsigned StartMap::code_at(unsigned entry, uintptr_t address) {
+  const unsigned start = (entry & ((1u << kCodeShift) - 1)) << kUnitShift;
+  const auto place = static_cast<unsigned>(address) & ((1u << kGranuleShift) - 1);
+  return LOAM_EXPECT(place == start) ? entry >> kCodeShift : 0;
+}
+
+inline unsigned StartMap::take_code(Table &table, uintptr_t address) {
+  uint16_t &entry = entry_in(table, address);
+  const unsigned code = code_at(entry, address);
+  if (LOAM_EXPECT(code != 0)) entry = 0;
+  return code;
 }
 
 inline unsigned StartMap::find(const void *block) const {
   const uintptr_t address = address_of(block);
-  return code_at(entry_of(address), address);
+  Table *const table = table_of(address);
+  return LOAM_EXPECT(table != nullptr) ? code_at(entry_in(*table, address), address) : 0;
 }
 
 inline unsigned StartMap::erase(const void *block) {
   const uintptr_t address = address_of(block);
-  uint16_t *entry = entry_of(address);
-  const unsigned code = code_at(entry, address);
-  if (LOAM_EXPECT(code != 0)) *entry = 0;
-  return code;
+  Table *const table = table_of(address);
+  return LOAM_EXPECT(table != nullptr) ? take_code(*table, address) : 0;
+}
+
+inline unsigned StartMap::erase_near(const void *block) {
+  const uintptr_t address = address_of(block);
+  return LOAM_EXPECT(is_near(address)) ? take_code(*last_.table, address) : 0;
 }
 
 inline size_t &StartMap::long_bytes(const void *block) const {

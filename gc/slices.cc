@@ -66,7 +66,7 @@ void Collector::start_cycle() {
   activity_ = Activity::kIdle;
   ++statistics_.collections[static_cast<size_t>(Collection::kFull)].runs;
   cycle_collected_ = 0;
-  paid_bytes_ = cycle_start_bytes_ = heap_.gross_bytes;
+  paid_bytes_ = cycle_start_bytes_ = heap_.gross_bytes();
   owed_units_ = 0;
   stage_ = Stage::kNone;
   set_rate();
@@ -161,20 +161,20 @@ bool Collector::relieve_condemned() {
 
 bool Collector::slice_due() const {
   if (pacing_.slice != 0) return true;
-  return (cycle_.running() || incremental_) && heap_.gross_bytes >= next_slice_bytes_;
+  return (cycle_.running() || incremental_) && heap_.gross_bytes() >= next_slice_bytes_;
 }
 
 // Works for what has been allocated since the last time. What is far behind is finished at once,
 // rather than let the heap run away.
 void Collector::pay() {
   if (pacing_.slice != 0) return run_slice(pacing_.slice);
-  const uint64_t bytes = heap_.gross_bytes - paid_bytes_;
-  if (heap_.gross_bytes - cycle_start_bytes_ > kPatience * allowance_) {
-    paid_bytes_ = heap_.gross_bytes;
+  const uint64_t bytes = heap_.gross_bytes() - paid_bytes_;
+  if (heap_.gross_bytes() - cycle_start_bytes_ > kPatience * allowance_) {
+    paid_bytes_ = heap_.gross_bytes();
     return run_slice(SIZE_MAX);
   }
   owed_units_ += bytes * units_per_mib_ / kMib;
-  paid_bytes_ = heap_.gross_bytes;
+  paid_bytes_ = heap_.gross_bytes();
   if (owed_units_ >= kLeastSlice) {
     const uint64_t units = owed_units_ < kMostSlice ? owed_units_ : kMostSlice;
     owed_units_ -= units;

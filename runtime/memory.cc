@@ -29,11 +29,6 @@ LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
   return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
 }
 
-LOAM_NOINLINE void *allocate_large(loam_thread *thread, size_t size) {
-  void *block = rt::runtime_of(thread).heap.allocate_large_raw(size, false);
-  return LOAM_EXPECT(block != nullptr) ? block : allocate_by_every_means(thread, size);
-}
-
 LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void *pointer,
                                size_t size) {
   return allocate_asking(runtime, size,
@@ -49,8 +44,8 @@ void *loam_malloc_slow(loam_thread *thread, size_t size) {
   if (LOAM_RARELY(size <= LOAM_MAX_BLOCK || !heap.has_cache())) {
     return allocate_by_every_means(thread, size);
   }
-  void *block = heap.take_idle(size);
-  return LOAM_EXPECT(block != nullptr) ? block : allocate_large(thread, size);
+  void *block = heap.take_large(size, false);
+  return LOAM_EXPECT(block != nullptr) ? block : allocate_by_every_means(thread, size);
 }
 
 void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
@@ -73,7 +68,7 @@ void *loam_realloc(loam_thread *thread, void *pointer, size_t size) {
 void loam_free_slow(loam_thread *thread, void *block) {
   alloc::Heap &heap = rt::runtime_of(thread).heap;
   // Large blocks come here each time, small ones once in half a list; the map has none of those.
-  if (LOAM_EXPECT(!heap.watched()) && heap.large().free_raw(block)) return;
+  if (LOAM_EXPECT(!heap.watched()) && heap.large().free_near(block)) return;
   heap.free_raw(thread, block);
 }
 

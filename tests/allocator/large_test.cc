@@ -41,21 +41,32 @@ TEST_CASE("the map of starts agrees with a std::map") {
   const std::vector<uintptr_t> starts = starts_of_blocks(random);
   StartMap map;
   std::map<uintptr_t, unsigned> oracle;
+  constexpr unsigned kRegionShift = 25;
+  uintptr_t near_region = UINTPTR_MAX;  // where the last block was inserted
   for (int step = 0; step < 200000; ++step) {
     const uintptr_t start = starts[random() % starts.size()];
     const unsigned expected = oracle.count(start) != 0 ? oracle[start] : 0;
     REQUIRE(map.find(at(start)) == expected);
     REQUIRE(map.find(at(start + 16)) == 0);
     REQUIRE(map.find(at(start + 1)) == 0);
+    REQUIRE(map.erase_near(at(start + 16)) == 0);
     if (expected != 0) {
-      REQUIRE(map.erase(at(start)) == expected);
+      const bool near = start >> kRegionShift == near_region;
+      if (random() % 2 == 0) REQUIRE(map.erase_near(at(start)) == (near ? expected : 0));
+      const unsigned left = map.find(at(start));
+      REQUIRE(map.erase(at(start)) == left);
+      REQUIRE(map.find(at(start)) == 0);
       oracle.erase(start);
     } else {
       REQUIRE(map.erase(at(start)) == 0);
       oracle[start] = static_cast<unsigned>(1 + random() % 4095);
       REQUIRE(map.insert(at(start), oracle[start]));
+      near_region = start >> kRegionShift;
     }
-    if (step % 20000 == 0) map.trim();
+    if (step % 20000 == 0) {
+      map.trim();
+      near_region = UINTPTR_MAX;
+    }
   }
   std::map<uintptr_t, unsigned> seen;
   map.each([&](void *block) { seen[reinterpret_cast<uintptr_t>(block)] = map.find(block); });
