@@ -115,15 +115,27 @@ bool Heap::is_untouched(size_t index) const {
   return true;
 }
 
-// Has a free slab backed by memory before it is used.
-void Heap::touch_slab(size_t index, const Pool &pool) {
-  if (is_untouched(index) && touch_huge(index)) return;
+// Has a free slab backed by memory before it is used; returns how many bytes of it.
+uint32_t Heap::touch_slab(size_t index, const Pool &pool) {
+  if (is_untouched(index) && touch_huge(index)) return kSlabBytes;
   // Not before the pool has a few: a small host must stay small.
-  if (pool.slabs < kPopulateFrom) return;
+  if (pool.slabs < kPopulateFrom) return 0;
   const uint64_t start_ns = os_monotonic_ns();
   if (os_populate(range_.slab_address(index), kSlabBytes)) {
     paging_.note_slab(os_monotonic_ns() - start_ns);
   }
+  return kSlabBytes;
+}
+
+// The same for the first `end` bytes of a slab, which are about to be used.
+LOAM_NOINLINE void Heap::touch_part(size_t index, size_t end) {
+  Slab &slab = range_.slabs[index];
+  const Pool &pool = pools_[slab.head];
+  const size_t page = os_page_bytes(), first = slab.populated;
+  slab.populated = static_cast<uint32_t>((end + page - 1) / page * page);
+  // Its pool may never use more than a few blocks.
+  if (pool.slabs == 1 && first == 0) return;
+  os_populate(range_.slab_address(index) + first, slab.populated - first);
 }
 
 // The same for all slabs of an untouched huge page, if one may be had.
@@ -160,7 +172,7 @@ size_t Heap::take_slab(unsigned head) {
   Segment &segment = range_.segments[index / kSlabsPerSegment];
   Pool &pool = pools_[head];
   Slab &slab = range_.slabs[index];
-  if (!slab.resident) touch_slab(index, pool);
+  slab.populated = slab.resident ? uint32_t{kSlabBytes} : touch_slab(index, pool);
   if (segment.free_slabs == ~uint64_t{0}) --spare_segments_;
   segment.free_slabs &= ~Range::bit_of(index);
   if (slab.dirty && (pool.kind != Kind::kRaw || debug_)) {

@@ -194,7 +194,8 @@ class Heap {
   void count_taken(size_t slab, uint32_t count);
   size_t partial_slab(unsigned head);
   size_t take_slab(unsigned head);
-  void touch_slab(size_t slab, const Pool &pool);
+  uint32_t touch_slab(size_t slab, const Pool &pool);
+  void touch_part(size_t slab, size_t end);
   bool is_untouched(size_t slab) const;
   bool touch_huge(size_t slab);
   void forbid_huge(size_t slab);

@@ -66,6 +66,7 @@ struct alignas(64) Slab {
   uint32_t next, prev;   // partial list
   // Slabs in which bits of the table of the same name may be set.
   SlabLink young, pending, deferred, grey, condemned, emergency, cycle_grey, suspects;
+  uint32_t populated;  // bytes from its start whose pages are there, or will be when they are used
 };
 static_assert(sizeof(Slab) == 64);
 
