@@ -185,25 +185,34 @@ void Range::discard_counts(size_t segment) {
   drop(refcounts + first, blocks);
 }
 
-void Range::expect_counting(size_t segments) {
+// visit(first, count) for each run of container slabs.
+template <typename Visit>
+void Range::each_tracked_run(size_t slab, size_t end, Visit &&visit) const {
+  for (; slab < end; ++slab) {
+    const size_t first = slab;
+    while (slab < end && tracked[slab] != 0) ++slab;
+    if (slab != first) visit(first, slab - first);
+  }
+}
+
+void Range::expect_judgement(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
   os_allow_huge(counts, blocks);
   os_allow_huge(refcounts - kStagger, blocks + kPageBytes);
-  populate_counts(0, segments * kSlabsPerSegment);
+  const size_t slabs_end = segments * kSlabsPerSegment;
+  populate_counts(0, slabs_end);
+  each_tracked_run(0, slabs_end, [this](size_t first, size_t count) {
+    for (const Bitmap bitmap : {kMark, kCondemned}) {
+      populate(bitmaps[bitmap], first * kWordsPerStretch, count * kWordsPerStretch);
+    }
+  });
 }
 
 void Range::populate_counts(size_t slab, size_t end) {
-  while (slab < end) {
-    const size_t first = slab;
-    while (slab < end && tracked[slab] != 0) ++slab;
-    const size_t number = first * kBlocksPerStretch, blocks = (slab - first) * kBlocksPerStretch;
-    if (blocks == 0) {
-      ++slab;
-      continue;
-    }
-    populate(counts, number, blocks);
-    populate(refcounts, number, blocks);
-  }
+  each_tracked_run(slab, end, [this](size_t first, size_t count) {
+    populate(counts, first * kBlocksPerStretch, count * kBlocksPerStretch);
+    populate(refcounts, first * kBlocksPerStretch, count * kBlocksPerStretch);
+  });
 }
 
 void Range::discard_all_counts(size_t segments) {

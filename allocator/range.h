@@ -55,9 +55,9 @@ class Range {
   // Gives back the pages of a collector's table, all zero, over the first `segments` segments.
   void discard_bitmap(Bitmap bitmap, size_t segments);
   void discard_counts(size_t segment);  // of a committed one
-  // The counts of the first `segments` are about to be used nearly everywhere, and given back soon:
-  // they are backed at once, by huge pages where there are any.
-  void expect_counting(size_t segments);
+  // The collector's tables over the first `segments` are about to be used nearly everywhere, and
+  // given back soon: they are backed at once, counts by huge pages where there are any.
+  void expect_judgement(size_t segments);
   // Backs the counts of the containers in slabs [slab, end), by one call for many pages instead of
   // a fault for each.
   void populate_counts(size_t slab, size_t end);
@@ -142,6 +142,8 @@ class Range {
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }
   bool try_reserve(size_t bytes);
+  template <typename Visit>
+  void each_tracked_run(size_t slab, size_t end, Visit &&visit) const;
   void clear_overflow(size_t first_number, size_t count);
 
   uintptr_t base_ = 0;
