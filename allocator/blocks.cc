@@ -423,7 +423,7 @@ void touch_copy(void *block, size_t bytes) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(block);
   const size_t page = os_page_bytes();
   const uintptr_t first = (address + page - 1) / page * page, end = (address + bytes) / page * page;
-  os_populate(reinterpret_cast<void *>(first), end - first);
+  if (first < end) os_populate(reinterpret_cast<void *>(first), end - first);
 }
 
 // From large to large. What grows by little is given an eighth more than it asked for, if there is

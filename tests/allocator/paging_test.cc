@@ -3,10 +3,13 @@
 #include "allocator/paging.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <vector>
 
+#include "allocator/os_memory.h"
 #include "support/host.h"
 #include "support/resident.h"
 
@@ -26,6 +29,23 @@ size_t slabs_until_huge(Paging &paging) {
   size_t slabs = 0;
   for (; !paging.wants_huge(); ++slabs) paging.note_slab(kWarmSlab);
   return slabs;
+}
+
+bool is_resident(const void *block) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  unsigned char resident = 0;
+  void *start = reinterpret_cast<void *>(reinterpret_cast<uintptr_t>(block) / page * page);
+  REQUIRE(mincore(start, page, &resident) == 0);
+  return (resident & 1) != 0;
+}
+
+bool os_can_populate() {
+  const auto bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void *page = alloc::os_reserve(bytes);
+  REQUIRE(alloc::os_commit(page, bytes));
+  const bool can = alloc::os_populate(page, bytes);
+  alloc::os_release(page, bytes);
+  return can;
 }
 
 }  // namespace
@@ -106,6 +126,20 @@ TEST_CASE("an OS without huge pages is asked again only after a long time") {
   paging.note_refused();
   CHECK(!paging.wants_huge());
   CHECK(slabs_until_huge(paging) == Paging::kMostPatience);
+}
+
+TEST_CASE("blocks are resident when they are handed out, but for the first of a pool") {
+  if (!os_can_populate()) return;
+  for (size_t size : {16, 48, 64, 200, 256}) {
+    CAPTURE(size);
+    Host host;
+    std::vector<void *> blocks(3 * (size_t{64} << 10) / size);
+    for (void *&block : blocks) block = loam_malloc(host.thread, size);  // nobody writes to them
+    // A list holds 255 at most, and the last of the first page's blocks may follow them.
+    for (size_t i = 255 + alloc::os_page_bytes() / size; i < blocks.size(); ++i)
+      REQUIRE(is_resident(blocks[i]));
+    for (void *block : blocks) loam_free(host.thread, block);
+  }
 }
 
 TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives back is gone") {

@@ -129,6 +129,33 @@ TEST_CASE("collections that find nothing and all in turns start the next as earl
   for (Pair *first : sessions.places) host.drop(first);
 }
 
+TEST_CASE("the tables of a heap of 40 MiB are backed in slices, before anything is counted") {
+  constexpr std::size_t kSlice = 1000;
+  Host host("torture=slice:1000");
+  loam_collect_disable(host.thread);
+  List *list = host.list();
+  for (std::size_t i = scaled(1800000); i > 0; --i) {
+    Pair *element = host.pair();
+    host.push(list, box(element));
+    host.drop(element);
+  }
+  Cycles cycles(host);
+  std::size_t slices = 0, longest = 0;
+  host.on_event = [&, counts = host.on_event](const loam_event &event) {
+    counts(event);
+    if (event.kind != LOAM_EVENT_WORK || event.work != LOAM_WORK_START) return;
+    CHECK(cycles.units[LOAM_WORK_RESCUE] == 0);
+    ++slices;
+    longest = std::max(longest, event.objects);
+  };
+  loam_collect_enable(host.thread);
+  run_cycle(host, cycles);
+  CHECK(longest <= kSlice + 128);  // one slab more
+  if (scaled(100) == 100) CHECK(slices > 600 * 128 / kSlice);
+  loam_collect_disable(host.thread);
+  host.drop(list);
+}
+
 TEST_CASE("an array of millions is followed in parts, alive and as garbage") {
   const std::size_t kLength = scaled(10000000);
   Host host("torture=slice:1000");
