@@ -119,7 +119,7 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   if (at != first) std::memmove(first, at, count * sizeof *first);
   const char *const end = static_cast<char *>(*first) + size;
   const auto end_offset = static_cast<size_t>(end - range_.slab_address(index));
-  if (LOAM_RARELY(end_offset > slab.populated)) touch_part(index, end_offset);
+  if (LOAM_RARELY(end_offset > slab.asked_bytes)) touch_part(index, end_offset);
   thread->heads[head].top = first + count - 2;
   return first[count - 1];
 }
@@ -418,14 +418,6 @@ size_t Heap::usable_size(const void *block) const {
   return debug_ ? guard_size(block, bytes) : bytes;
 }
 
-// A long block is to be written as far as `bytes`, and most likely lies where nothing was touched.
-void touch_copy(void *block, size_t bytes) {
-  const uintptr_t address = reinterpret_cast<uintptr_t>(block);
-  const size_t page = os_page_bytes();
-  const uintptr_t first = (address + page - 1) / page * page, end = (address + bytes) / page * page;
-  if (first < end) os_populate(reinterpret_cast<void *>(first), end - first);
-}
-
 // From large to large. What grows by little is given an eighth more than it asked for, if there is
 // room: it will ask again. What doubles has room of its own.
 void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
@@ -450,7 +442,8 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
     return nullptr;
   }
   if (moved != block) {
-    if (before >= StartMap::kLongBytes && size > before) touch_copy(moved, before);
+    // A long block most likely lies where nothing was touched.
+    if (before >= StartMap::kLongBytes && size > before) os_populate(moved, before);
     std::memcpy(moved, block, size < before ? size : before);
     large_.free_raw(block);
     if (LOAM_RARELY(over_limit())) large_.release_idle();  // it made the room that was taken

@@ -115,7 +115,7 @@ bool Heap::is_untouched(size_t index) const {
   return true;
 }
 
-// Has a free slab backed by memory before it is used; returns how many bytes of it.
+// Has a free slab backed by memory before it is used; returns its asked_bytes.
 uint32_t Heap::touch_slab(size_t index, const Pool &pool) {
   if (is_untouched(index) && touch_huge(index)) return kSlabBytes;
   // Not before the pool has a few: a small host must stay small.
@@ -127,18 +127,17 @@ uint32_t Heap::touch_slab(size_t index, const Pool &pool) {
   return kSlabBytes;
 }
 
-// The same for the first `end` bytes of a slab, which are about to be used.
+// Has a slab backed as far as its blocks are handed out.
 LOAM_NOINLINE void Heap::touch_part(size_t index, size_t end) {
   Slab &slab = range_.slabs[index];
-  const Pool &pool = pools_[slab.head];
-  const size_t page = os_page_bytes(), first = slab.populated;
-  slab.populated = static_cast<uint32_t>((end + page - 1) / page * page);
+  const size_t first = slab.asked_bytes;
+  slab.asked_bytes = static_cast<uint32_t>(end);
   // Its pool may never use more than a few blocks.
-  if (pool.slabs == 1 && first == 0) return;
-  os_populate(range_.slab_address(index) + first, slab.populated - first);
+  if (pools_[slab.head].slabs == 1 && first == 0) return;
+  os_populate(range_.slab_address(index) + first, end - first);
 }
 
-// The same for all slabs of an untouched huge page, if one may be had.
+// Has all slabs of an untouched huge page backed by it, if one may be had.
 bool Heap::touch_huge(size_t index) {
   const size_t first = index / kSlabsPerHuge * kSlabsPerHuge;
   if (segments_committed_ < kHugeFrom || !paging_.wants_huge()) {
@@ -172,7 +171,7 @@ size_t Heap::take_slab(unsigned head) {
   Segment &segment = range_.segments[index / kSlabsPerSegment];
   Pool &pool = pools_[head];
   Slab &slab = range_.slabs[index];
-  slab.populated = slab.resident ? uint32_t{kSlabBytes} : touch_slab(index, pool);
+  slab.asked_bytes = slab.resident ? uint32_t{kSlabBytes} : touch_slab(index, pool);
   if (segment.free_slabs == ~uint64_t{0}) --spare_segments_;
   segment.free_slabs &= ~Range::bit_of(index);
   if (slab.dirty && (pool.kind != Kind::kRaw || debug_)) {

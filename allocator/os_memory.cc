@@ -37,7 +37,10 @@ bool os_commit(void *address, size_t bytes) {
 
 bool os_populate(void *address, size_t bytes) {
   constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, of Linux 5.14; older headers lack it
-  return madvise(address, bytes, kPopulateWrite) == 0;
+  const size_t page = os_page_bytes();
+  const size_t before = reinterpret_cast<uintptr_t>(address) % page;
+  const size_t length = (before + bytes + page - 1) / page * page;
+  return madvise(static_cast<char *>(address) - before, length, kPopulateWrite) == 0;
 }
 
 bool os_populate_huge(void *address, size_t bytes) {

@@ -17,7 +17,8 @@ void os_release(void *address, size_t bytes);
 // Makes whole pages readable and writable, zero on first touch; false when the OS refuses.
 // Committing twice is harmless.
 bool os_commit(void *address, size_t bytes);
-// Touches committed pages ahead of their use, at the price of one call instead of a fault for each.
+// Touches the pages of committed memory ahead of its use, at the price of one call instead of a
+// fault for each.
 // False where the OS has no such call: nothing happens, and each page faults when it is used.
 bool os_populate(void *address, size_t bytes);
 // Has the OS back an aligned huge page of committed addresses, of which none was touched, by memory

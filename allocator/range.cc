@@ -56,16 +56,6 @@ bool commit(T *table, size_t first, size_t count) {
   return os_commit(reinterpret_cast<void *>(begin), end - begin);
 }
 
-// Touches the pages that hold elements [first, first + count) of a table, where the OS can do it in
-// one call. If it cannot, each faults when it is used.
-template <typename T>
-void populate(T *table, size_t first, size_t count) {
-  const size_t page = os_page_bytes();
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(table + first) / page * page;
-  const uintptr_t end = reinterpret_cast<uintptr_t>(table + first + count);
-  os_populate(reinterpret_cast<void *>(begin), (end - begin + page - 1) / page * page);
-}
-
 // Gives the pages back that hold nothing else.
 template <typename T>
 void discard(T *table, size_t first, size_t count) {
@@ -203,15 +193,15 @@ void Range::expect_judgement(size_t segments) {
   populate_counts(0, slabs_end);
   each_tracked_run(0, slabs_end, [this](size_t first, size_t count) {
     for (const Bitmap bitmap : {kMark, kCondemned}) {
-      populate(bitmaps[bitmap], first * kWordsPerStretch, count * kWordsPerStretch);
+      os_populate(words(bitmap, first), count * kBitmapBytesPerSlab);
     }
   });
 }
 
 void Range::populate_counts(size_t slab, size_t end) {
   each_tracked_run(slab, end, [this](size_t first, size_t count) {
-    populate(counts, first * kBlocksPerStretch, count * kBlocksPerStretch);
-    populate(refcounts, first * kBlocksPerStretch, count * kBlocksPerStretch);
+    os_populate(counts + first * kBlocksPerStretch, count * kBlocksPerStretch);
+    os_populate(refcounts + first * kBlocksPerStretch, count * kBlocksPerStretch);
   });
 }
 

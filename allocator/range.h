@@ -58,10 +58,9 @@ class Range {
   // The collector's tables over the first `segments` are about to be used nearly everywhere, and
   // given back soon: they are backed at once, counts by huge pages where there are any.
   void expect_judgement(size_t segments);
-  // Backs the counts of the containers in slabs [slab, end), by one call for many pages instead of
-  // a fault for each.
+  // Backs the counts of the containers in slabs [slab, end).
   void populate_counts(size_t slab, size_t end);
-  // Zeroes all of them, by giving their pages back.
+  // Zeroes the counts, by giving their pages back.
   void discard_all_counts(size_t segments);
   // Zeroes what the incremental cycle noted about the blocks of a slab.
   void clear_hints(size_t slab);

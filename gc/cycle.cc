@@ -52,7 +52,9 @@ size_t Collector::run_collection(Collection kind) {
   }
   if (!young_only) promote_young();
   judge_.leaves_counts = kind == Collection::kFull && heap_.gives_back_tables();
-  if (judge_.leaves_counts) heap_.range().expect_judgement(heap_.segment_limit());
+  if (judge_.leaves_counts && judge_.frozen == 0) {
+    heap_.range().expect_judgement(heap_.segment_limit());
+  }
   // Nobody sees the condemned where no host code runs before they are gone.
   const bool unseen =
       !types_.any_finalizer && !types_.any_dispose && !types_.any_trace && weaks_.count() == 0;

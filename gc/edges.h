@@ -59,7 +59,9 @@ inline void visit_fields(const Type &type, const loam_object *object, Visit &&vi
 }
 
 // The same fields, for whoever looks at targets in a loop of its own: appends those that are not
-// NULL to targets[count], without a branch on whether they are; returns the new count.
+// NULL to targets[count], without a branch on whether they are; returns the new count. At most
+// kMostFields: a word may be named as a reference and as a tagged word.
+constexpr size_t kMostFields = 2 * kMappedWords;
 inline size_t gather_fields(const Type &type, const loam_object *object, loam_object **targets,
                             size_t count) {
   const auto append = [targets, &count](loam_object *target) {
@@ -80,10 +82,6 @@ inline size_t gather_fields(const Type &type, const loam_object *object, loam_ob
   }
   return count;
 }
-// Room for what one more object may lead to when `kGathered` targets are there.
-constexpr size_t kGathered = 96;
-constexpr size_t kGatherRoom = kGathered + kMappedWords;
-
 // The same behind the first words, where only large objects have fields. NULL is skipped from here
 // on.
 template <typename Visit>

@@ -39,7 +39,7 @@ void Cycle::begin() {
     large->cycle_mark = true;
   }
   heap_.born_marked = true;
-  phase_ = Phase::kStart;
+  phase_ = slabs_to_back() != 0 ? Phase::kStart : Phase::kMark;
   slab_ = 0;
   counting_ = second_ = overflowed_ = refuted_ = false;
   suspects_ = in_vain_ = 0;
@@ -96,7 +96,7 @@ size_t Cycle::stage_units() const {
   const size_t slabs = heap_.slab_limit() * kSlabUnits;
   switch (stage()) {
     case Stage::kStart:
-      return heap_.slab_limit() * kStartUnits;
+      return slabs_to_back() * kStartUnits;
     case Stage::kHints:
     case Stage::kCount: {
       size_t containers = 0;
@@ -118,10 +118,15 @@ size_t Cycle::stage_units() const {
   }
 }
 
+// Small heaps keep the pages of their tables, and of a frozen one most objects are not counted.
+size_t Cycle::slabs_to_back() const {
+  return heap_.gives_back_tables() && judge_.frozen == 0 ? heap_.slab_limit() : 0;
+}
+
 // RESCUE comes to the counts in the order of the edges, which may be any: a slice of it would have
-// to wait for a page with each of them. Small heaps keep theirs.
+// to wait for a page with each of them.
 size_t Cycle::back_tables(size_t budget) {
-  const size_t limit = heap_.gives_back_tables() ? heap_.slab_limit() : 0;
+  const size_t limit = slabs_to_back();
   const size_t first = slab_, most = 1 + budget / kStartUnits;
   if (first >= limit) {
     phase_ = Phase::kMark;

@@ -83,6 +83,7 @@ class Cycle {
   static constexpr size_t kStartUnits = 128;  // having those of a slab backed
 
   void begin();
+  size_t slabs_to_back() const;
   size_t back_tables(size_t budget);
   bool grey_exists() const;
   uint64_t suspects_of(size_t slab, size_t word) const;
@@ -112,7 +113,7 @@ class Cycle {
   size_t mark_upwards(size_t budget);
   bool begin_pass();
   size_t gather_pass(size_t budget);
-  class Front;
+  class Front;  // what a pass upwards marks, on its way to the bitmaps
   size_t scan_slab_upwards(size_t budget);
   void mark_rest(loam_object *object);
   size_t load_grey();

@@ -62,7 +62,8 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
   char *const base = heap_.range().slab_address(slab) + word * 64 * size;
   const size_t first = slab * kBlocksPerStretch + word * 64;
   const uint64_t marked = kReachedOnly ? view.marks[first / 64] : 0;
-  loam_object *targets[kGatherRoom];
+  constexpr size_t kGathered = 96;  // are counted together
+  loam_object *targets[kGathered + kMostFields];
   size_t gathered = 0;
   do {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));

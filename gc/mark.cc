@@ -207,6 +207,11 @@ class Cycle::Front {
       : cycle_(cycle), marks_(view.source), grey_(cycle.heap_.range().bitmaps[alloc::kCycleGrey]) {}
 
   void advance(size_t number) { cursor_ = number; }
+  // Before others mark: what is marked twice is scanned twice, and a hint that it leads to counted.
+  void forget() {
+    store();
+    at_ = SIZE_MAX;
+  }
   void blacken(const Suspects &view, size_t number) {
     const size_t at = number / 64;
     const uint64_t bit = Range::bit_of(number);
@@ -235,7 +240,7 @@ class Cycle::Front {
   uint64_t *const marks_, *const grey_;
   size_t cursor_ = 0;     // the first block of the word that is scanned
   size_t at_ = SIZE_MAX;  // index of a word of marks
-  uint64_t marked_ = 0;   // that word, or what it was when it was read
+  uint64_t marked_ = 0;   // that word
   uint64_t fresh_ = 0;    // of it, what is not in the bitmaps yet
 };
 
@@ -270,7 +275,10 @@ size_t Cycle::scan_slab_upwards(size_t budget) {
             blacken_large(view, target);
           }
         });
-        if (LOAM_RARELY(type.has_rest)) mark_rest(object);
+        if (LOAM_RARELY(type.has_rest)) {
+          front.forget();
+          mark_rest(object);
+        }
       }
       grey |= bits;
       front.store();

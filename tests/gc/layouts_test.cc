@@ -131,3 +131,41 @@ TEST_CASE("every edge counts in slices, wherever its field lies") {
     CHECK(collected == children + 1);
   }
 }
+
+TEST_CASE("words that are named as references and as tagged words hold two references each") {
+  constexpr std::size_t kFields = 31, kObjects = 200;
+  struct Wide {
+    loam_object base;
+    loam_object *fields[kFields];
+  };
+  static_assert(sizeof(Wide) == LOAM_MAX_BLOCK, "the most fields that a small object has");
+  std::uint16_t offsets[kFields];
+  for (std::size_t i = 0; i < kFields; ++i) offsets[i] = static_cast<std::uint16_t>(8 + 8 * i);
+  Host host;
+  loam_type_spec once = spec_of("once", sizeof(Wide));
+  once.ref_offsets = offsets;
+  once.ref_count = kFields;
+  loam_type_spec twice = once;
+  twice.name = "twice";
+  twice.value_offsets = offsets;
+  twice.value_count = kFields;
+  twice.pointer_mask = ~std::uint64_t{0};
+  loam_type *types[2] = {};
+  REQUIRE(loam_type_register(host.runtime, &once, &types[0]) == LOAM_OK);
+  REQUIRE(loam_type_register(host.runtime, &twice, &types[1]) == LOAM_OK);
+  std::vector<Wide *> objects(kObjects);
+  for (std::size_t i = 0; i < kObjects; ++i) {
+    objects[i] = static_cast<Wide *>(loam_new(host.thread, types[i % 4 == 3]));
+  }
+  for (std::size_t i = 0; i < kObjects; ++i) {
+    for (std::size_t k = 0; k < kFields; ++k) {
+      objects[i]->fields[k] = &objects[(i + k) % kObjects]->base;
+      loam_incref(host.thread, objects[i]->fields[k]);
+      if (i % 4 == 3) loam_incref(host.thread, objects[i]->fields[k]);
+    }
+  }
+  CHECK(host.collect() == 0);
+  CHECK(host.verify());
+  for (Wide *object : objects) loam_decref(host.thread, &object->base);
+  CHECK(host.collect() == kObjects);
+}

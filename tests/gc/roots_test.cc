@@ -222,3 +222,62 @@ TEST_CASE("roots without a function or a place for the handle are refused") {
   CHECK(loam_roots_register(host.runtime, Roots::report, nullptr, nullptr) == LOAM_EINVAL);
   CHECK(loam_roots_register(nullptr, Roots::report, nullptr, &handle) == LOAM_EINVAL);
 }
+
+TEST_CASE("a good hint is not refuted where passes upwards meet edges that are no fields") {
+  struct Mixed {
+    loam_object base;
+    loam_object *fields[3];
+    std::uint64_t *items;
+    std::size_t length;
+  };
+  Host host("torture=slice:5000");  // enough for passes upwards to begin
+  loam_type_spec spec = triple_spec("mixed");
+  spec.instance_size = sizeof(Mixed);
+  spec.value_mask = kTagMask;
+  spec.value_bits = kTagReference;
+  spec.pointer_mask = ~kTagMask;
+  spec.items_offset = offsetof(Mixed, items);
+  spec.length_offset = offsetof(Mixed, length);
+  spec.dispose = [](loam_thread *thread, loam_object *self) {
+    loam_free(thread, reinterpret_cast<Mixed *>(self)->items);
+  };
+  loam_type *type = nullptr;
+  REQUIRE(loam_type_register(host.runtime, &spec, &type) == LOAM_OK);
+  loam_collect_disable(host.thread);
+  const auto make = [&](loam_object **holder) {
+    auto *made = static_cast<Mixed *>(loam_new(host.thread, type));
+    if (holder != nullptr) *holder = &made->base;
+    return made;
+  };
+  Mixed *const hint = make(nullptr);
+  Mixed *tail = hint;
+  for (int i = 0; i < 4000; ++i) tail = make(&tail->fields[0]);
+  // By two ways to the last one of each group: by the item of one object, and by another's field.
+  for (int group = 0; group < 20; ++group) {
+    Mixed *first = make(&tail->fields[0]), *one = make(&first->fields[0]);
+    Mixed *other = make(&first->fields[1]), *next = make(&one->fields[0]);
+    next->items = static_cast<std::uint64_t *>(loam_malloc(host.thread, sizeof(std::uint64_t)));
+    next->items[0] = 0;
+    next->length = 1;
+    Mixed *last = make(&next->fields[0]);
+    other->items = static_cast<std::uint64_t *>(loam_malloc(host.thread, sizeof(std::uint64_t)));
+    other->items[0] = reinterpret_cast<std::uint64_t>(last) | kTagReference;
+    other->length = 1;
+    loam_incref(host.thread, &last->base);
+    loam_incref(host.thread, &hint->base);
+    last->fields[0] = &hint->base;
+    tail = make(&first->fields[2]);
+  }
+  Roots roots;
+  roots.objects = {&hint->base};
+  loam_roots *handle = nullptr;
+  REQUIRE(loam_roots_register(host.runtime, Roots::report, &roots, &handle) == LOAM_OK);
+  loam_collect_enable(host.thread);
+  Cycles cycles(host);
+  for (std::size_t i = 1; i <= 4; ++i) {
+    run_cycle(host, cycles);
+    CHECK(roots.calls == i);  // a cycle that comes after a refuted hint does not ask
+  }
+  loam_roots_unregister(host.runtime, handle);
+  loam_decref(host.thread, &hint->base);
+}
