@@ -18,8 +18,8 @@ void os_release(void *address, size_t bytes);
 // Committing twice is harmless.
 bool os_commit(void *address, size_t bytes);
 // Touches the pages of committed memory ahead of its use, at the price of one call instead of a
-// fault for each.
-// False where the OS has no such call: nothing happens, and each page faults when it is used.
+// fault for each. False where the OS has no such call: nothing happens, and each page faults when
+// it is used.
 bool os_populate(void *address, size_t bytes);
 // Has the OS back an aligned huge page of committed addresses, of which none was touched, by memory
 // of that kind, at once. False when it does not: they may be backed by small pages, on demand.

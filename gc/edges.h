@@ -82,6 +82,7 @@ inline size_t gather_fields(const Type &type, const loam_object *object, loam_ob
   }
   return count;
 }
+
 // The same behind the first words, where only large objects have fields. NULL is skipped from here
 // on.
 template <typename Visit>
