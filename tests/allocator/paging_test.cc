@@ -40,7 +40,7 @@ bool is_resident(const void *block) {
 }
 
 bool os_can_populate() {
-  const auto bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t bytes = alloc::os_page_bytes();
   void *page = alloc::os_reserve(bytes);
   REQUIRE(alloc::os_commit(page, bytes));
   const bool can = alloc::os_populate(page, bytes);
@@ -130,14 +130,15 @@ TEST_CASE("an OS without huge pages is asked again only after a long time") {
 
 TEST_CASE("blocks are resident when they are handed out, but for the first of a pool") {
   if (!os_can_populate()) return;
-  for (size_t size : {16, 48, 64, 200, 256}) {
+  for (size_t size : {size_t{16}, size_t{48}, size_t{64}, size_t{200}, size_t{256}}) {
     CAPTURE(size);
     Host host;
     std::vector<void *> blocks(3 * (size_t{64} << 10) / size);
     for (void *&block : blocks) block = loam_malloc(host.thread, size);  // nobody writes to them
     // A list holds 255 at most, and the last of the first page's blocks may follow them.
-    for (size_t i = 255 + alloc::os_page_bytes() / size; i < blocks.size(); ++i)
+    for (size_t i = 255 + alloc::os_page_bytes() / size; i < blocks.size(); ++i) {
       REQUIRE(is_resident(blocks[i]));
+    }
     for (void *block : blocks) loam_free(host.thread, block);
   }
 }
