@@ -212,7 +212,13 @@ class Cycle::Front {
     store();
     at_ = SIZE_MAX;
   }
-  void blacken(const Suspects &view, size_t number) {
+  void blacken(const Suspects &view, loam_object *target) {
+    if (LOAM_RARELY(!view.in_range(target))) {
+      if (target != nullptr) cycle_.blacken_large(view, target);
+      return;
+    }
+    const size_t number = view.number_of(target);
+    if (LOAM_RARELY(number == kNoNumber)) return;
     const size_t at = number / 64;
     const uint64_t bit = Range::bit_of(number);
     const uint64_t word = at == at_ ? marked_ : marks_[at];
@@ -267,14 +273,7 @@ size_t Cycle::scan_slab_upwards(size_t budget) {
         if (((allocated >> at) & 1) == 0 || object->tag == 0) continue;
         ++used;
         const Type &type = view.type_of(object);
-        visit_fields(type, object, [&](loam_object *target) {
-          if (LOAM_EXPECT(view.in_range(target))) {
-            const size_t number = view.number_of(target);
-            if (LOAM_EXPECT(number != kNoNumber)) front.blacken(view, number);
-          } else if (target != nullptr) {
-            blacken_large(view, target);
-          }
-        });
+        visit_fields(type, object, [&](loam_object *target) { front.blacken(view, target); });
         if (LOAM_RARELY(type.has_rest)) {
           front.forget();
           mark_rest(object);

@@ -256,9 +256,6 @@ TEST_CASE("a good hint is not refuted where passes upwards meet edges that are n
   for (int group = 0; group < 20; ++group) {
     Mixed *first = make(&tail->fields[0]), *one = make(&first->fields[0]);
     Mixed *other = make(&first->fields[1]), *next = make(&one->fields[0]);
-    next->items = static_cast<std::uint64_t *>(loam_malloc(host.thread, sizeof(std::uint64_t)));
-    next->items[0] = 0;
-    next->length = 1;
     Mixed *last = make(&next->fields[0]);
     other->items = static_cast<std::uint64_t *>(loam_malloc(host.thread, sizeof(std::uint64_t)));
     other->items[0] = reinterpret_cast<std::uint64_t>(last) | kTagReference;
