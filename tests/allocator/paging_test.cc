@@ -149,8 +149,8 @@ TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives
   const auto bytes = static_cast<std::ptrdiff_t>(count * size);
   constexpr std::ptrdiff_t kElse = std::ptrdiff_t{4} << 20;  // tables, and what libc keeps
   std::vector<void *> blocks(count);
-  // Once measured and once verified: the verifier reads every table, and some systems have no page of
-  // zeros to show for that.
+  // Once measured and once verified: the verifier reads every table, and some systems have no page
+  // of zeros to show for that.
   bool measures = false;
   SUBCASE("measured") { measures = true; }
   SUBCASE("verified") {}
