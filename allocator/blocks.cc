@@ -425,8 +425,11 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   const auto attempt = [this, block, before](size_t bytes) {
     const size_t beside = room();  // what is freed makes room too
     const size_t most_bytes = beside > SIZE_MAX - before ? beside : beside + before;
-    if (large_.grow_long(block, bytes, most_bytes)) return block;
-    return large_.allocate_raw(bytes, false, [most_bytes] { return most_bytes; });
+    void *moved = large_.resize_long(block, bytes, most_bytes);
+    if (moved != nullptr) return moved;
+    moved = large_.allocate_raw(bytes, false, [most_bytes] { return most_bytes; });
+    if (moved != nullptr) replace_large(block, before, moved, bytes);
+    return moved;
   };
   void *moved = nullptr;
   if (size <= before) {
@@ -441,15 +444,16 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
     ++failures_;
     return nullptr;
   }
-  if (moved != block) {
-    // A long block most likely lies where nothing was touched.
-    if (before >= StartMap::kLongBytes && size > before) os_populate(moved, before);
-    std::memcpy(moved, block, size < before ? size : before);
-    large_.free_raw(block);
-    if (LOAM_RARELY(over_limit())) large_.release_idle();  // it made the room that was taken
-  }
   note_growth();
   return moved;
+}
+
+void Heap::replace_large(void *block, size_t bytes, void *moved, size_t moved_bytes) {
+  // A long block most likely lies where nothing was touched.
+  if (bytes >= StartMap::kLongBytes && moved_bytes > bytes) os_populate(moved, bytes);
+  std::memcpy(moved, block, moved_bytes < bytes ? moved_bytes : bytes);
+  large_.free_raw(block);
+  if (LOAM_RARELY(over_limit())) large_.release_idle();  // it made the room that was taken
 }
 
 // From one list to another, as loam_malloc and loam_free would do it; nullptr when a list does not

@@ -186,6 +186,7 @@ class Heap {
   void *take_block(loam_thread *thread, unsigned head);
   void *refill(loam_thread *thread, unsigned head);
   void *reallocate_large(loam_thread *thread, void *block, size_t size);
+  void replace_large(void *block, size_t bytes, void *moved, size_t moved_bytes);
   void *move_small(loam_thread *thread, void *block, size_t size);
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);

@@ -1,8 +1,13 @@
 #include "allocator/large.h"
 
 #include "allocator/guard.h"
+#include "allocator/os_memory.h"
 
 namespace loam::alloc {
+
+// From here on plain blocks have pages of their own. The source would copy them as they grow, and
+// would keep those that were freed resident; a program has few of them.
+constexpr size_t kPagesBytes = size_t{4} << 20;
 
 size_t large_cost(const base::SystemHeap &source, size_t size) {
   if (size > PTRDIFF_MAX) return SIZE_MAX;
@@ -17,7 +22,10 @@ size_t large_cost(const base::SystemHeap &source, size_t size) {
 LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, size_t most_bytes) {
   const size_t cost = large_cost(system_, size);
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
-  void *block = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
+  const bool has_pages = cost >= kPagesBytes && !asks_source_;
+  void *block = has_pages ? os_map(cost)
+                : zeroed  ? system_.allocate_zeroed(cost)
+                          : system_.allocate(cost);
   if (block == nullptr) return nullptr;
   if (asks_source_) {
     system_.keep_hidden(block);  // a host may end without destroying its runtime
@@ -26,7 +34,7 @@ LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, s
     return enter(block, kAskCode, bytes);
   }
   held_bytes_ += cost;
-  block = enter(block, kLongCode, cost);
+  block = enter(block, has_pages ? kPagesCode : kLongCode, cost);
   if (block != nullptr) raw_.long_bytes(block) = cost;
   return block;
 }
@@ -34,8 +42,12 @@ LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, s
 LOAM_NOINLINE void LargeRegistry::leave_uncommon(void *block, unsigned code) {
   const size_t bytes = bytes_of(block, code);
   held_bytes_ -= bytes;
-  if (guarded_) return free_guarded({block, block, bytes});
-  system_.free(block);
+  if (guarded_ && code != kPagesCode) return free_guarded({block, block, bytes});
+  release(block, code, bytes);
+}
+
+void LargeRegistry::release(void *block, unsigned code, size_t bytes) {
+  code == kPagesCode ? os_release(block, bytes) : system_.free(block);
 }
 
 void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle) {
@@ -61,7 +73,7 @@ void LargeRegistry::close() {
     while (list.next != &list) free(list.next);
   }
   release_idle();
-  each_raw([this](void *block) { system_.free(block); });
+  each_raw([this](void *block) { release(block, raw_.find(block), raw_bytes(block)); });
   raw_.close();
   held_bytes_ = count_ = 0;
   for (; quarantine_count_ != 0; --quarantine_count_) {
@@ -71,15 +83,26 @@ void LargeRegistry::close() {
   quarantine_ = nullptr;
 }
 
-bool LargeRegistry::grow_long(void *block, size_t size, size_t most_bytes) {
-  if (raw_.find(block) != kLongCode) return false;
+void *LargeRegistry::resize_long(void *block, size_t size, size_t most_bytes) {
+  const unsigned code = raw_.find(block);
+  if (code != kLongCode && code != kPagesCode) return nullptr;
   const size_t cost = large_cost(system_, size);
-  size_t &bytes = raw_.long_bytes(block);
-  if (cost < bytes || cost > most_bytes || cost > system_.usable_size(block)) return false;
+  const size_t bytes = raw_.long_bytes(block);
+  if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
+  if (code == kLongCode) {
+    if (cost < bytes || cost > system_.usable_size(block)) return nullptr;
+  } else {
+    if (cost < kPagesBytes || !raw_.prepare()) return nullptr;  // once moved, it must get in
+    void *const moved = os_remap(block, bytes, cost);
+    if (moved == nullptr) return nullptr;
+    raw_.erase(block);
+    block = moved;
+    raw_.insert(block, kPagesCode);
+  }
+  raw_.long_bytes(block) = cost;
   held_bytes_ += cost - bytes;
-  gross_bytes_ += cost - bytes;
-  bytes = cost;
-  return true;
+  if (cost > bytes) gross_bytes_ += cost - bytes;
+  return block;
 }
 
 void LargeRegistry::release_idle() {

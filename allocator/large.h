@@ -88,8 +88,9 @@ class LargeRegistry {
   bool free_raw(void *block);  // false: it is no such block
   // The same for most blocks, and in fewer steps; false: ask free_raw.
   bool free_near(void *block);
-  // True when the source gave the block so many addresses that it could stay where it is.
-  bool grow_long(void *block, size_t size, size_t most_bytes);
+  // Another size for a long block without a copy: in place, where it has the addresses, or with its
+  // pages, where they are its own. nullptr: not so, and nothing has happened.
+  void *resize_long(void *block, size_t size, size_t most_bytes);
   size_t raw_bytes(const void *block) const {  // 0: it is no such block
     const unsigned code = raw_.find(block);
     return LOAM_EXPECT(code != 0) ? bytes_of(block, code) : 0;
@@ -135,14 +136,16 @@ class LargeRegistry {
   void release_oldest();
   // The block of a code in raw_.
   size_t bytes_of(const void *block, unsigned code) const;
+  void release(void *block, unsigned code, size_t bytes);
   void *enter(void *block, unsigned code, size_t bytes);
   void *allocate_uncommon(size_t size, bool zeroed, size_t most_bytes);
   void leave(void *block, unsigned code);
   void leave_uncommon(void *block, unsigned code);
 
-  // In raw_: a class and 1; a long block; what only the source knows.
+  // In raw_: a class and 1; a long block; one with pages of its own; what only the source knows.
   static constexpr unsigned kFirstCode = 1;
-  static constexpr unsigned kLongCode = kFirstCode + kLargeClasses, kAskCode = kLongCode + 1;
+  static constexpr unsigned kLongCode = kFirstCode + kLargeClasses;
+  static constexpr unsigned kPagesCode = kLongCode + 1, kAskCode = kLongCode + 2;
 
   base::SystemHeap system_;
   // The sums stand apart: a compiler that adds to two at once makes the next load of either wait
@@ -223,7 +226,7 @@ inline void LargeRegistry::free(Large *large) {
 
 inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {
   if (LOAM_EXPECT(code < kLongCode)) return large_class_bytes(code - kFirstCode);
-  return code == kLongCode ? raw_.long_bytes(block) : system_.usable_size(block);
+  return code != kAskCode ? raw_.long_bytes(block) : system_.usable_size(block);
 }
 
 template <typename Most>
@@ -252,7 +255,7 @@ inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, Most &&most_b
 inline void *LargeRegistry::enter(void *block, unsigned code, size_t bytes) {
   if (LOAM_RARELY(!raw_.insert(block, code))) {
     held_bytes_ -= bytes;
-    system_.free(block);
+    release(block, code, bytes);
     return nullptr;
   }
   gross_bytes_ += bytes;

@@ -31,6 +31,16 @@ void *os_reserve(size_t bytes) {
 
 void os_release(void *address, size_t bytes) { munmap(address, bytes); }
 
+void *os_map(size_t bytes) {
+  void *address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return address != MAP_FAILED ? address : nullptr;
+}
+
+void *os_remap(void *address, size_t bytes, size_t new_bytes) {
+  void *moved = mremap(address, bytes, new_bytes, MREMAP_MAYMOVE);
+  return moved != MAP_FAILED ? moved : nullptr;
+}
+
 bool os_commit(void *address, size_t bytes) {
   return mprotect(address, bytes, PROT_READ | PROT_WRITE) == 0;
 }

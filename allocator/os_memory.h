@@ -13,6 +13,10 @@ size_t os_page_bytes();
 // none.
 void *os_reserve(size_t bytes);
 void os_release(void *address, size_t bytes);
+// Reserved and committed; nullptr when the OS refuses. What becomes longer or shorter takes its
+// pages along to where there is room; on failure nothing has happened.
+void *os_map(size_t bytes);
+void *os_remap(void *address, size_t bytes, size_t new_bytes);
 
 // Makes whole pages readable and writable, zero on first touch; false when the OS refuses.
 // Committing twice is harmless.

@@ -46,16 +46,17 @@ LOAM_NOINLINE bool StartMap::approach(uintptr_t number) {
   return table != nullptr;
 }
 
-StartMap::Table *StartMap::add_region(uintptr_t number) {
-  if ((count_ + 1) * 2 > mask_ + 1 && !rebuild((mask_ + 1) * 2)) return nullptr;
+bool StartMap::prepare() {
+  if ((count_ + 1) * 2 > mask_ + 1 && !rebuild((mask_ + 1) * 2)) return false;
   // From the address space, so that what nobody writes is not resident.
-  void *memory = os_reserve(table_bytes());
-  if (memory == nullptr) return nullptr;
-  if (!os_commit(memory, table_bytes())) {
-    os_release(memory, table_bytes());
-    return nullptr;
-  }
-  Table *const table = static_cast<Table *>(memory);
+  if (spare_ == nullptr) spare_ = static_cast<Table *>(os_map(table_bytes()));
+  return spare_ != nullptr;
+}
+
+StartMap::Table *StartMap::add_region(uintptr_t number) {
+  if (!prepare()) return nullptr;
+  Table *const table = spare_;
+  spare_ = nullptr;
   region_of(number) = Region{number, table};
   ++count_;
   return table;
@@ -69,6 +70,8 @@ void StartMap::close() {
   for (size_t at = 0; at <= mask_; ++at) {
     if (regions_[at].table != nullptr) os_release(regions_[at].table, table_bytes());
   }
+  if (spare_ != nullptr) os_release(spare_, table_bytes());
+  spare_ = nullptr;
   if (regions_ != &none_) system_.free(regions_);
   regions_ = &none_;
   mask_ = count_ = 0;

@@ -33,6 +33,7 @@ class StartMap {
   // Of a block that is not in the map, longer than a granule and aligned to a unit; a code is not
   // 0, and less than 4096. False: there is no memory for a table.
   bool insert(const void *block, unsigned code);
+  bool prepare();  // so that the next insert does not fail; false: there is no memory
   unsigned find(const void *block) const;  // the code; 0: the block is not in the map
   unsigned erase(const void *block);       // the same; it is in the map no more
   // The same, but 0 also for blocks beyond the region where the last one was inserted.
@@ -88,6 +89,7 @@ class StartMap {
   // A copy of the entry of the region where the last inserted block lies.
   static constexpr Region kNoRegion = {UINTPTR_MAX, nullptr};
   Region last_ = kNoRegion;
+  Table *spare_ = nullptr;  // for the next region
   size_t mask_ = 0;
   size_t count_ = 0;
 };

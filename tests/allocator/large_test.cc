@@ -12,6 +12,8 @@
 
 #include "allocator/start_map.h"
 #include "support/host.h"
+#include "support/resident.h"
+#include "support/scale.h"
 
 namespace loam::test {
 namespace {
@@ -176,6 +178,103 @@ TEST_CASE("large blocks that wait are given up when the limit wants their room")
   CHECK(fill(10000) * 12288 + 12288 > count * 3072);
   CHECK(fill(3000) == count);
   CHECK(host.stats().large_bytes == 0);
+}
+
+// Blocks around the size from which they have pages of their own, and far above it.
+TEST_CASE("blocks of MiBs keep their content as they grow, shrink and move") {
+  INFO("seed: ", kSeed);
+  Host host;
+  std::mt19937 random(kSeed);
+  constexpr size_t kStride = 4096;
+  struct Array {
+    uint32_t *words;
+    size_t size;
+  };
+  Array arrays[4] = {};
+  uint32_t stamp = 0;
+  const auto word = [](const Array &array, size_t at) -> uint32_t & {
+    return array.words[at / sizeof(uint32_t)];
+  };
+  const loam_stats before = host.stats();
+  for (int step = 0; step < 400; ++step) {
+    Array &array = arrays[random() % 4];
+    const size_t size = (size_t{1} << 20) + random() % (size_t{23} << 20);
+    auto *const words = static_cast<uint32_t *>(loam_realloc(host.thread, array.words, size));
+    REQUIRE(words != nullptr);
+    array.words = words;
+    const size_t kept = std::min(size, array.size);
+    for (size_t at = 0; at + sizeof stamp <= kept; at += kStride) {
+      REQUIRE(word(array, at) == static_cast<uint32_t>(word(array, 0) + at));
+    }
+    array.size = size;
+    ++stamp;
+    for (size_t at = 0; at + sizeof stamp <= size; at += kStride) {
+      word(array, at) = static_cast<uint32_t>(stamp + at);
+    }
+    size_t live = 0;
+    for (const Array &each : arrays) live += loam_usable_size(host.runtime, each.words);
+    REQUIRE(host.stats().large_bytes - before.large_bytes == live);
+    REQUIRE(loam_usable_size(host.runtime, words) >= size);
+  }
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+  for (const Array &array : arrays) loam_free(host.thread, array.words);
+  CHECK(host.stats().large_bytes == before.large_bytes);
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+}
+
+TEST_CASE("memory of MiBs is zero when it should be, and gone when it was freed") {
+  Host host;
+  constexpr size_t kBytes = size_t{8} << 20;
+  for (int round = 0; round < 3; ++round) {
+    auto *const bytes = static_cast<unsigned char *>(loam_calloc(host.thread, 1, kBytes));
+    REQUIRE(bytes != nullptr);
+    REQUIRE(std::all_of(bytes, bytes + kBytes, [](unsigned char at) { return at == 0; }));
+    std::memset(bytes, 1, kBytes);
+    loam_free(host.thread, bytes);
+    CHECK(contains(fatal_message([&] { loam_free(host.thread, bytes); }), "loam_free"));
+  }
+}
+
+TEST_CASE("the pages of an array that is freed, moved, or left to its runtime are given back") {
+  if (instrumented()) return;
+  constexpr size_t kBytes = size_t{64} << 20;
+  const auto filled = [](loam_thread *thread, void *old) {
+    void *const bytes = loam_realloc(thread, old, kBytes);
+    REQUIRE(bytes != nullptr);
+    std::memset(bytes, 1, kBytes);
+    return bytes;
+  };
+  const std::ptrdiff_t before = resident_bytes();
+  {
+    Host host;
+    for (int round = 0; round < 4; ++round) loam_free(host.thread, filled(host.thread, nullptr));
+    void *const small = loam_realloc(host.thread, filled(host.thread, nullptr), 1000);
+    loam_free(host.thread, small);
+    CHECK(resident_bytes() - before < std::ptrdiff_t{kBytes});
+  }
+  loam_runtime *runtime = nullptr;
+  REQUIRE(loam_runtime_create(nullptr, &runtime) == LOAM_OK);
+  filled(loam_runtime_main_thread(runtime), nullptr);
+  loam_runtime_destroy(runtime);
+  CHECK(resident_bytes() - before < std::ptrdiff_t{kBytes});
+}
+
+TEST_CASE("an array grows in the limit's last room, and is as it was where there is none") {
+  Host host("heap_limit=32M");
+  constexpr size_t kMiB = size_t{1} << 20;
+  auto *words = static_cast<uint32_t *>(loam_malloc(host.thread, 15 * kMiB));
+  REQUIRE(words != nullptr);
+  words[0] = 7;
+  words = static_cast<uint32_t *>(loam_realloc(host.thread, words, 25 * kMiB));
+  REQUIRE(words != nullptr);
+  CHECK(words[0] == 7);
+  const size_t held = host.stats().large_bytes;
+  CHECK(loam_realloc(host.thread, words, 33 * kMiB) == nullptr);
+  CHECK(loam_realloc(host.thread, words, SIZE_MAX / 2) == nullptr);
+  CHECK(host.stats().large_bytes == held);
+  CHECK(words[0] == 7);
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+  loam_free(host.thread, words);
 }
 
 TEST_CASE("what waits is counted as held, not as in use, until it is trimmed") {

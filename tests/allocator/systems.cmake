@@ -18,6 +18,13 @@ static void *mapped(size_t bytes, int access, int flags) {
   return static_cast<char *>(found) + (65536 - address % 65536) % 65536;
 }
 #define mmap(hint, bytes, access, flags, file, offset) mapped(bytes, access, flags)
+static void *remapped(void *address, size_t bytes, size_t new_bytes) {
+  void *place = mapped(new_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+  if (place == MAP_FAILED) return place;
+  return mremap(address, whole(address, bytes), whole(place, new_bytes),
+                MREMAP_MAYMOVE | MREMAP_FIXED, place);
+}
+#define mremap(address, bytes, new_bytes, flags) remapped(address, bytes, new_bytes)
 #define mincore(address, bytes, out) mincore(address, sysconf(_SC_PAGESIZE), out)
 #define mprotect(address, bytes, access) mprotect(address, whole(address, bytes), access)
 #define madvise(address, bytes, advice) \\
