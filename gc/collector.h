@@ -221,6 +221,7 @@ class Collector {
   void close_set();
   bool relieve_condemned();
   void set_rate();
+  void schedule();
   bool slice_due() const;
 
   // census.cc

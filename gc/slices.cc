@@ -180,8 +180,16 @@ void Collector::pay() {
     owed_units_ -= units;
     run_slice(units);
   }
+  schedule();
+}
+
+// The next slice is due when there is enough to do, or patience ends: a stage of few units in a
+// small heap owes them slowly.
+void Collector::schedule() {
   const uint64_t missing = owed_units_ < kLeastSlice ? kLeastSlice - owed_units_ : 0;
-  next_slice_bytes_ = paid_bytes_ + missing * kMib / units_per_mib_;
+  const uint64_t enough = paid_bytes_ + missing * kMib / units_per_mib_;
+  const uint64_t latest = cycle_start_bytes_ + kPatience * allowance_ + 1;
+  next_slice_bytes_ = enough < latest ? enough : latest;
 }
 
 // Units per MiB, when a stage begins.
@@ -200,7 +208,7 @@ void Collector::set_rate() {
   allowance_ = base / 100 * (finish - growth);
   units_per_mib_ =
       (units + 1) * kMib / (allowance_ * kShares[static_cast<size_t>(stage)] / 100 + 1) + 1;
-  next_slice_bytes_ = paid_bytes_ + kLeastSlice * kMib / units_per_mib_;
+  schedule();
 }
 
 }  // namespace loam::gc

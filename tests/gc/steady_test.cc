@@ -129,6 +129,38 @@ TEST_CASE("collections that find nothing and all in turns start the next as earl
   for (Pair *first : sessions.places) host.drop(first);
 }
 
+// Its stages are of few objects, and owe their work slowly.
+TEST_CASE("a cycle in a small heap with little garbage ends within four allowances") {
+  constexpr std::size_t kPairBytes = 24, kLeastBase = 65536;
+  constexpr std::size_t kRefills = 2 * 255 * kPairBytes;  // before a chance to work comes
+  Host host("full_minimum=64K");
+  std::size_t allocated = 0, started = 0, base = kLeastBase, ended = 0;
+  host.on_event = [&](const loam_event &event) {
+    if (event.kind == LOAM_EVENT_WORK || event.collection != LOAM_COLLECTION_FULL) return;
+    if (event.kind == LOAM_EVENT_COLLECTION_START) {
+      started = allocated;
+      return;
+    }
+    CHECK(allocated - started <= 4 * (base / 10) + kRefills);
+    base = std::max(event.bytes, kLeastBase);
+    ++ended;
+  };
+  Pair *last = nullptr;
+  for (std::size_t i = 0; i < 60000; ++i) {
+    Pair *pair = host.pair();
+    host.give(pair->left, last);
+    last = pair;
+    allocated += kPairBytes;
+    if (i % 1000 != 0) continue;
+    Pair *lost = host.pair();
+    host.set(lost->left, lost);
+    host.drop(lost);
+    allocated += kPairBytes;
+  }
+  CHECK(ended > 4);
+  host.drop(last);
+}
+
 TEST_CASE("the tables of a heap of 40 MiB are backed in slices, before anything is counted") {
   constexpr std::size_t kSlice = 1000;
   Host host("torture=slice:1000");
