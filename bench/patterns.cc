@@ -305,6 +305,7 @@ void register_all(Heap heap) {
       8, 10000, kNever);
   add("Growing arrays: 64 in turn to 1,000 words, realloc by an eighth", append_in_turn, heap, 64,
       1000, 8);
+  add("Growing arrays: one to 8M words, realloc by an eighth", append_in_turn, heap, 1, 8388608, 8);
 
   add("Large blocks: 257 B–64 KiB, freed at once", large_at_once, heap);
   add("Large blocks: 4,000 × 257 B–4 KiB, freed at random", large_batch, heap);

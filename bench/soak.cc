@@ -26,7 +26,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMostBlocks = 50000;
 constexpr size_t kMostRings = 50000;
-constexpr size_t kCheckedBytes = 64;  // at each end of a block
+constexpr size_t kMostBytes = size_t{16} << 20;  // of a block that is made
+constexpr size_t kCheckedBytes = 64;             // at each end of a block
 
 struct Ring {
   loam_object base;
@@ -123,10 +124,10 @@ class Soak {
   uint64_t below(uint64_t bound) { return random_() % bound; }
 
   size_t random_size() {
-    const uint64_t kind = below(1000);
-    if (kind < 900) return 1 + below(256);
-    if (kind < 995) return 257 + below(8192);
-    return 1 + below(1 << 20);
+    const uint64_t kind = below(10000);
+    if (kind < 9000) return 1 + below(256);
+    if (kind < 9950) return 257 + below(8192);
+    return 1 + below(kind < 9999 ? 1 << 20 : kMostBytes);
   }
 
   void fill(Block &block) {
@@ -173,7 +174,9 @@ class Soak {
     if (blocks_.empty()) return;
     Block &block = blocks_[below(blocks_.size())];
     check(block);
-    const size_t size = random_size();
+    // What is long stays so for a while: from one long size to another is a way of its own.
+    const bool long_again = block.size > 1 << 20 && block.size < kMostBytes;
+    const size_t size = long_again ? 1 + below(2 * block.size) : random_size();
     auto *moved = static_cast<unsigned char *>(loam_realloc(thread_, block.bytes, size));
     if (moved == nullptr) fail("loam_realloc");
     block.bytes = moved;
