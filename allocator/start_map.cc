@@ -48,9 +48,16 @@ LOAM_NOINLINE bool StartMap::approach(uintptr_t number) {
 
 bool StartMap::prepare() {
   if ((count_ + 1) * 2 > mask_ + 1 && !rebuild((mask_ + 1) * 2)) return false;
-  // From the address space, so that what nobody writes is not resident.
-  if (spare_ == nullptr) spare_ = static_cast<Table *>(os_map(table_bytes()));
-  return spare_ != nullptr;
+  if (spare_ != nullptr) return true;
+  // From the address space, so that what nobody writes is not resident, and in small pages.
+  void *memory = os_reserve(table_bytes());
+  if (memory == nullptr) return false;
+  if (!os_commit(memory, table_bytes())) {
+    os_release(memory, table_bytes());
+    return false;
+  }
+  spare_ = static_cast<Table *>(memory);
+  return true;
 }
 
 StartMap::Table *StartMap::add_region(uintptr_t number) {
