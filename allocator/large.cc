@@ -92,12 +92,13 @@ void *LargeRegistry::resize_long(void *block, size_t size, size_t most_bytes) {
   if (code == kLongCode) {
     if (cost < bytes || cost > system_.usable_size(block)) return nullptr;
   } else {
-    if (cost < kPagesBytes || !raw_.prepare()) return nullptr;  // once moved, it must get in
+    if (cost < kPagesBytes) return nullptr;
+    if (cost > bytes && !raw_.prepare()) return nullptr;  // once moved, it must get in
     void *const moved = os_remap(block, bytes, cost);
     if (moved == nullptr) return nullptr;
     raw_.erase(block);
     block = moved;
-    raw_.insert(block, kPagesCode);
+    LOAM_CHECK(raw_.insert(block, kPagesCode));
   }
   raw_.long_bytes(block) = cost;
   held_bytes_ += cost - bytes;

@@ -1,5 +1,5 @@
-// Large blocks: what does not fit a size class. Each comes from the system heap and stands in a
-// registry, so that it is counted and freed with the runtime.
+// Large blocks: what does not fit a size class. Each comes from the system heap, very long plain
+// memory from the OS, and stands in a registry, so that it is counted and freed with the runtime.
 //
 //   object   | Large (64 bytes) | block ... |  on a list; the prefix has what tables have for small
 //                                              blocks, so that the collector walks it like them

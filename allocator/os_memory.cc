@@ -29,10 +29,15 @@ void *os_reserve(size_t bytes) {
   return address;
 }
 
-void os_release(void *address, size_t bytes) { munmap(address, bytes); }
+void os_release(void *address, size_t bytes) {
+  // Refused where that would split a mapping and the process has as many as it may have: then the
+  // addresses stay, but not the memory.
+  if (munmap(address, bytes) != 0) madvise(address, bytes, MADV_DONTNEED);
+}
 
 void *os_map(size_t bytes) {
-  void *address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return address != MAP_FAILED ? address : nullptr;
 }
 

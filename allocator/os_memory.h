@@ -13,8 +13,9 @@ size_t os_page_bytes();
 // none.
 void *os_reserve(size_t bytes);
 void os_release(void *address, size_t bytes);
-// Reserved and committed; nullptr when the OS refuses. What becomes longer or shorter takes its
-// pages along to where there is room; on failure nothing has happened.
+// Readable and writable at once, zero on first touch; nullptr when the OS refuses. What becomes
+// longer takes its pages along to where there is room, what becomes shorter stays; on failure
+// nothing has happened.
 void *os_map(size_t bytes);
 void *os_remap(void *address, size_t bytes, size_t new_bytes);
 

@@ -1,4 +1,4 @@
-// Memory that is not a block: large blocks and the runtime's own structures. It comes from
+// Memory that is not a block: most large ones and the runtime's own structures. It comes from
 // mimalloc; under AddressSanitizer and Valgrind it comes from libc instead, so that those tools see
 // each block. Which it is, is found out once per object of this class: all agree.
 // Thread safety: the sources'.

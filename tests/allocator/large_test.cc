@@ -3,6 +3,8 @@
 #include "allocator/large.h"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstring>
@@ -275,6 +277,42 @@ TEST_CASE("an array grows in the limit's last room, and is as it was where there
   CHECK(words[0] == 7);
   CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
   loam_free(host.thread, words);
+}
+
+TEST_CASE("an array shrinks where no address is left for anything new") {
+  if (instrumented()) return;
+  constexpr size_t kMiB = size_t{1} << 20;
+  Host host;
+  void *words = loam_malloc(host.thread, 64 * kMiB);
+  REQUIRE(words != nullptr);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
+  rlimit tight = before;
+  tight.rlim_cur = address_bytes() + (size_t{64} << 10);
+  REQUIRE(setrlimit(RLIMIT_AS, &tight) == 0);
+  void *const larger = loam_realloc(host.thread, words, 128 * kMiB);
+  words = loam_realloc(host.thread, words, 8 * kMiB);
+  REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+  CHECK(larger == nullptr);
+  REQUIRE(words != nullptr);
+  CHECK(loam_usable_size(host.runtime, words) == 8 * kMiB);
+  loam_free(host.thread, words);
+}
+
+// The OS does not move what its host has parted into two mappings.
+TEST_CASE("an array that cannot take its pages along is copied") {
+  constexpr size_t kMiB = size_t{1} << 20;
+  Host host;
+  auto *bytes = static_cast<unsigned char *>(loam_malloc(host.thread, 16 * kMiB));
+  REQUIRE(bytes != nullptr);
+  std::memset(bytes, 7, 16 * kMiB);
+  const uintptr_t page = (reinterpret_cast<uintptr_t>(bytes) + 4 * kMiB) & ~uintptr_t{65535};
+  REQUIRE(madvise(reinterpret_cast<void *>(page), 65536, MADV_DONTFORK) == 0);
+  bytes = static_cast<unsigned char *>(loam_realloc(host.thread, bytes, 32 * kMiB));
+  REQUIRE(bytes != nullptr);
+  CHECK(std::all_of(bytes, bytes + 16 * kMiB, [](unsigned char at) { return at == 7; }));
+  CHECK(host.stats().large_bytes == loam_usable_size(host.runtime, bytes));
+  loam_free(host.thread, bytes);
 }
 
 TEST_CASE("what waits is counted as held, not as in use, until it is trimmed") {

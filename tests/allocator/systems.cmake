@@ -35,13 +35,13 @@ add_changed_tests(on_locked_memory SOURCE allocator/os_memory.cc
   OLD "if (madvise(address, bytes, MADV_DONTNEED) != 0) std::memset(address, 0, bytes);"
   NEW "std::memset(address, 0, bytes);")
 
-set(sources allocator/memory allocator/limits allocator/paging allocator/os_memory gc/automatic
+set(sources allocator/large allocator/memory allocator/limits allocator/paging allocator/os_memory gc/automatic
     gc/cycles gc/freeze gc/interrupted gc/verify torture/failure)
 list(TRANSFORM sources REPLACE "(.+)" "*/tests/\\1_test.cc")
 list(JOIN sources "," sources)
 foreach(system large_pages locked_memory)
   add_test(NAME allocator.on_${system} COMMAND on_${system} --source-file=${sources}
-           "--test-case-exclude=a heap above 64 MiB is resident*"
+           "--test-case-exclude=a heap above 64 MiB is resident*,the pages of an array*,an array shrinks*"
            WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
   set_tests_properties(allocator.on_${system} PROPERTIES
                        FAIL_REGULAR_EXPRESSION "test cases: +0 ")
