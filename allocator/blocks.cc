@@ -1,4 +1,5 @@
 // Blocks one by one: out of a slab, back into it, and the raw calls.
+#include <algorithm>
 #include <cstring>
 
 #include "allocator/base/check.h"
@@ -449,8 +450,14 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
 }
 
 void Heap::replace_large(void *block, size_t bytes, void *moved, size_t moved_bytes) {
-  // A long block most likely lies where nothing was touched.
-  if (bytes >= StartMap::kLongBytes && moved_bytes > bytes) os_populate(moved, bytes);
+  if (bytes >= StartMap::kLongBytes && moved_bytes > bytes) {
+    // What grows is filled, most likely, so that it wastes one huge page at most.
+    const size_t most_waste = std::max(counted_bytes() / kWasteShare, kLeastWaste);
+    if (large_.has_pages(moved) && large_.blocks_with_pages() * kHugeBytes <= most_waste) {
+      os_allow_huge(moved, moved_bytes);
+    }
+    os_populate(moved, bytes);  // a long block most likely lies where nothing was touched
+  }
   std::memcpy(moved, block, moved_bytes < bytes ? moved_bytes : bytes);
   large_.free_raw(block);
   if (LOAM_RARELY(over_limit())) large_.release_idle();  // it made the room that was taken

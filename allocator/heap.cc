@@ -1,6 +1,7 @@
 // Segments, slabs, the thread's lists in bulk, and the accounts. Blocks one by one: blocks.cc.
 #include "allocator/heap.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "allocator/base/check.h"
@@ -140,7 +141,7 @@ LOAM_NOINLINE void Heap::touch_part(size_t index, size_t end) {
 // Has all slabs of an untouched huge page backed by it, if one may be had.
 bool Heap::touch_huge(size_t index) {
   const size_t first = index / kSlabsPerHuge * kSlabsPerHuge;
-  if (segments_committed_ < kHugeFrom || !paging_.wants_huge()) {
+  if (!wants_huge()) {
     forbid_huge(index);
     return false;
   }
@@ -156,6 +157,31 @@ bool Heap::touch_huge(size_t index) {
     range_.slabs[slab].resident = true;
   }
   return true;
+}
+
+bool Heap::wants_huge() const { return segments_committed_ >= kHugeFrom && paging_.wants_huge(); }
+
+// Whether the pages of so many counts cost more than a huge one.
+bool Heap::fill_huge_counts(size_t first, size_t end) const {
+  size_t slabs = 0;
+  for (end = std::min(end, slab_limit()); first < end; ++first) slabs += range_.tracked[first] != 0;
+  return slabs >= Range::kSlabsPerHugeCounts / 4;
+}
+
+size_t Heap::back_counts(size_t first, size_t end) {
+  constexpr size_t kAtOnce = Range::kSlabsPerHugeCounts;
+  const size_t huge_end = first / kAtOnce * kAtOnce + kAtOnce;
+  if (first % kAtOnce == 0 && fill_huge_counts(first, huge_end) && wants_huge()) {
+    const uint64_t start_ns = os_thread_ns();
+    if (range_.populate_huge_counts(first)) {
+      paging_.note_huge(os_thread_ns() - start_ns);
+      return huge_end;
+    }
+    paging_.note_refused();
+  }
+  end = std::min(end, huge_end);
+  range_.populate_counts(first, end);
+  return end;
 }
 
 void Heap::forbid_huge(size_t index) {
@@ -237,12 +263,15 @@ void Heap::give_back_segments(size_t most) {
 }
 
 void Heap::decommit_segment(size_t segment) {
+  size_t resident = 0;
   for (size_t at = 0; at < kSlabsPerSegment; ++at) {
     const size_t index = segment * kSlabsPerSegment + at;
     Slab &slab = range_.slabs[index];
     if (slab.dirty && debug_) check_released(index);
+    resident += slab.resident;
     slab.dirty = slab.resident = false;
   }
+  paging_.note_returned(resident);
   range_.give_back_segment(segment);
   range_.segments[segment].committed = false;
   range_.segments[segment].free_slabs = 0;

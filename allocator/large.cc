@@ -27,6 +27,7 @@ LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, s
                 : zeroed  ? system_.allocate_zeroed(cost)
                           : system_.allocate(cost);
   if (block == nullptr) return nullptr;
+  pages_count_ += has_pages;
   if (asks_source_) {
     system_.keep_hidden(block);  // a host may end without destroying its runtime
     const size_t bytes = system_.usable_size(block);
@@ -47,7 +48,9 @@ LOAM_NOINLINE void LargeRegistry::leave_uncommon(void *block, unsigned code) {
 }
 
 void LargeRegistry::release(void *block, unsigned code, size_t bytes) {
-  code == kPagesCode ? os_release(block, bytes) : system_.free(block);
+  if (code != kPagesCode) return system_.free(block);
+  os_release(block, bytes);
+  --pages_count_;
 }
 
 void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle) {

@@ -91,6 +91,8 @@ class LargeRegistry {
   // Another size for a long block without a copy: in place, where it has the addresses, or with its
   // pages, where they are its own. nullptr: not so, and nothing has happened.
   void *resize_long(void *block, size_t size, size_t most_bytes);
+  bool has_pages(const void *block) const { return raw_.find(block) == kPagesCode; }
+  size_t blocks_with_pages() const { return pages_count_; }
   size_t raw_bytes(const void *block) const {  // 0: it is no such block
     const unsigned code = raw_.find(block);
     return LOAM_EXPECT(code != 0) ? bytes_of(block, code) : 0;
@@ -154,6 +156,7 @@ class LargeRegistry {
   Large lists_[kLists];    // sentinels of circular lists
   StartMap raw_;
   size_t count_ = 0;
+  size_t pages_count_ = 0;  // of them, those with pages of their own
   // Freed blocks by class; of the first classes one waits, or as many as 2 KiB hold: 60 KiB in all.
   struct Idle {
     Idle *next;

@@ -1,5 +1,6 @@
 #include "allocator/range.h"
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "allocator/os_memory.h"
@@ -11,8 +12,6 @@ namespace {
 constexpr size_t kOverflowBytesPerSlab = kBlocksPerStretch * sizeof(uint32_t);
 // Tables start on these; os_page_bytes() may be larger, and commits are rounded to it.
 constexpr size_t kPageBytes = 4096;
-// Where the counts start, and with them the refcounts of a range of some size.
-constexpr size_t kHugePageBytes = size_t{2} << 20;
 // A load that follows a store to the same offset in another page waits for it, so the entries of a
 // block lie at different offsets in their pages: in counts and refcounts, and in each two bitmaps.
 // (Churn of cycles: -35 %; a cycle that frees as it goes: -20 %.)
@@ -23,7 +22,7 @@ static_assert(kBitmapStagger * (kBitmaps - 1) < kPageBytes);
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
   size_t slabs, segments, pools, reciprocals, tracked, scratch, lists;
-  size_t counts, refcounts, overflow, bitmap;
+  size_t counts, dense_refcounts, overflow, bitmap;
   explicit Plan(size_t slab_count)
       : slabs(round(slab_count * sizeof(Slab))),
         segments(round(slab_count / kSlabsPerSegment * sizeof(Segment))),
@@ -32,13 +31,13 @@ struct Plan {
         tracked(reciprocals),
         scratch(round(Range::kScratchBytes)),
         lists(round(LOAM_HEAD_COUNT * Range::kListSlots * sizeof(void *))),
-        counts(round(slab_count * kBlocksPerStretch)),
-        refcounts(round(counts + kPageBytes)),
+        counts((slab_count * kBlocksPerStretch + kHugeBytes - 1) & ~(kHugeBytes - 1)),
+        dense_refcounts(round(counts + kPageBytes)),
         overflow(round(slab_count * kOverflowBytesPerSlab)),
         bitmap(round(slab_count * kBitmapBytesPerSlab + kPageBytes)) {}
   size_t total() const {
-    return slabs + segments + pools + reciprocals + tracked + scratch + lists + kHugePageBytes +
-           counts + refcounts + overflow + bitmap * kBitmaps;
+    return slabs + segments + pools + reciprocals + tracked + scratch + lists + kHugeBytes +
+           counts + dense_refcounts + overflow + bitmap * kBitmaps;
   }
   static size_t round(size_t bytes) {
     const size_t unit = os_page_bytes() > kPageBytes ? os_page_bytes() : kPageBytes;
@@ -114,10 +113,10 @@ bool Range::try_reserve(size_t bytes) {
   tracked = static_cast<uint32_t *>(take(plan.tracked));
   scratch = take(plan.scratch);
   lists = static_cast<void **>(take(plan.lists));
-  table = reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(table) + kHugePageBytes - 1) &
-                                   ~(kHugePageBytes - 1));
+  table = reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(table) + kHugeBytes - 1) &
+                                   ~(kHugeBytes - 1));
   counts = static_cast<uint8_t *>(take(plan.counts));
-  refcounts = static_cast<uint8_t *>(take(plan.refcounts)) + kStagger;
+  dense_refcounts = static_cast<uint8_t *>(take(plan.dense_refcounts)) + kStagger;
   overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
   for (size_t i = 0; i < kBitmaps; ++i) {
     bitmaps[i] =
@@ -142,9 +141,10 @@ bool Range::commit_segment(size_t segment) {
   const size_t slab = segment * kSlabsPerSegment;
   const size_t number = slab * kBlocksPerStretch;
   const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
-  if (!commit(refcounts, number, blocks)) return false;
-  bool done = os_commit(slab_address(slab), kSegmentBytes) && commit(counts, number, blocks) &&
-              commit(overflow_counts, number, blocks);
+  if (!commit(dense_refcounts, number, blocks)) return false;
+  const size_t first_counts = number & ~(kHugeBytes - 1);
+  bool done = os_commit(slab_address(slab), kSegmentBytes) &&
+              commit(counts, first_counts, kHugeBytes) && commit(overflow_counts, number, blocks);
   for (uint64_t *bitmap : bitmaps) done = done && commit(bitmap, number / 64, blocks / 64);
   segments[segment].accessible = done;
   return done;
@@ -168,30 +168,46 @@ void Range::discard_bitmap(Bitmap bitmap, size_t segment_limit) {
 }
 
 void Range::discard_counts(size_t segment) {
-  const size_t blocks = kSlabsPerSegment * kBlocksPerStretch;
-  const size_t first = segment * kSlabsPerSegment * kBlocksPerStretch;
-  discard(counts, first, blocks);
-  discard(overflow_counts, first, blocks);
-  drop(refcounts + first, blocks);
+  constexpr size_t kBlocks = kSlabsPerSegment * kBlocksPerStretch;
+  discard(counts, segment * kBlocks, kBlocks);
+  discard_rare_counts(segment, segment + 1);
 }
 
-// visit(first, count) for each run of container slabs.
-template <typename Visit>
-void Range::each_tracked_run(size_t slab, size_t end, Visit &&visit) const {
+void Range::discard_rare_counts(size_t segment, size_t end) {
+  constexpr size_t kBlocks = kSlabsPerSegment * kBlocksPerStretch;
+  while (end > segment && !segments[end - 1].accessible) --end;
+  discard(overflow_counts, segment * kBlocks, (end - segment) * kBlocks);
+  for (; segment < end; ++segment) {
+    if (has_dense_slab(segment)) drop(dense_refcounts + segment * kBlocks, kBlocks);
+  }
+}
+
+// What a dense slab leaves, when it is one no more, is zero.
+bool Range::has_dense_slab(size_t segment) const {
+  const uint32_t *const first = reciprocals + segment * kSlabsPerSegment;
+  return !std::all_of(first, first + kSlabsPerSegment, leaves_half_stretch);
+}
+
+// visit(first, count) for each run of slabs that it `has`.
+template <typename Has, typename Visit>
+void Range::each_run(size_t slab, size_t end, Has &&has, Visit &&visit) const {
   for (; slab < end; ++slab) {
     const size_t first = slab;
-    while (slab < end && tracked[slab] != 0) ++slab;
+    while (slab < end && has(slab)) ++slab;
     if (slab != first) visit(first, slab - first);
   }
 }
 
 void Range::expect_judgement(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
-  os_allow_huge(counts, blocks);
-  os_allow_huge(refcounts - kStagger, blocks + kPageBytes);
+  const size_t whole = (blocks + kHugeBytes - 1) & ~(kHugeBytes - 1);
+  os_discard(counts, whole);  // small pages of young collections
+  os_allow_huge(counts, whole);
+  os_allow_huge(dense_refcounts - kStagger, blocks + kPageBytes);
   const size_t slabs_end = segments * kSlabsPerSegment;
   populate_counts(0, slabs_end);
-  each_tracked_run(0, slabs_end, [this](size_t first, size_t count) {
+  const auto is_tracked = [this](size_t slab) { return tracked[slab] != 0; };
+  each_run(0, slabs_end, is_tracked, [this](size_t first, size_t count) {
     for (const Bitmap bitmap : {kMark, kCondemned}) {
       os_populate(words(bitmap, first), count * kBitmapBytesPerSlab);
     }
@@ -199,25 +215,43 @@ void Range::expect_judgement(size_t segments) {
 }
 
 void Range::populate_counts(size_t slab, size_t end) {
-  each_tracked_run(slab, end, [this](size_t first, size_t count) {
+  const auto is_tracked = [this](size_t at) { return tracked[at] != 0; };
+  each_run(slab, end, is_tracked, [this](size_t first, size_t count) {
     os_populate(counts + first * kBlocksPerStretch, count * kBlocksPerStretch);
-    os_populate(refcounts + first * kBlocksPerStretch, count * kBlocksPerStretch);
   });
+  const auto is_dense = [this](size_t at) { return !leaves_half_stretch(tracked[at]); };
+  each_run(slab, end, is_dense, [this](size_t first, size_t count) {
+    os_populate(dense_refcounts + first * kBlocksPerStretch, count * kBlocksPerStretch);
+  });
+}
+
+bool Range::populate_huge_counts(size_t slab) {
+  os_discard(counts + slab * kBlocksPerStretch, kHugeBytes);  // small pages of young collections
+  return os_populate_huge(counts + slab * kBlocksPerStretch, kHugeBytes);
+}
+
+void Range::discard_huge_counts(size_t slab) {
+  os_discard(counts + slab * kBlocksPerStretch, kHugeBytes);
+  os_forbid_huge(counts + slab * kBlocksPerStretch, kHugeBytes);
+  const size_t end = std::min(slab + kSlabsPerHugeCounts, bytes_ >> kSlabShift);
+  discard_rare_counts(slab / kSlabsPerSegment, end / kSlabsPerSegment);
 }
 
 void Range::discard_all_counts(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
-  discard(counts, 0, blocks);
+  const size_t whole = (blocks + kHugeBytes - 1) & ~(kHugeBytes - 1);
+  os_discard(counts, whole);
   discard(overflow_counts, 0, blocks);
-  os_discard(refcounts - kStagger, blocks + kPageBytes);  // whole pages, which are all of one table
-  os_forbid_huge(counts, blocks);
-  os_forbid_huge(refcounts - kStagger, blocks + kPageBytes);
+  // Whole pages, which are all of one table.
+  os_discard(dense_refcounts - kStagger, blocks + kPageBytes);
+  os_forbid_huge(counts, whole);
+  os_forbid_huge(dense_refcounts - kStagger, blocks + kPageBytes);
 }
 
 void Range::clear_hints(size_t slab) {
   std::memset(words(kCycleMark, slab), 0, kBitmapBytesPerSlab);
   std::memset(words(kCycleGrey, slab), 0, kBitmapBytesPerSlab);
-  clear_counts(slab * kBlocksPerStretch, kBlocksPerStretch, true);
+  clear_counts_of(slab);
 }
 
 void Range::clear_overflow(size_t first_number, size_t count) {

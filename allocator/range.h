@@ -54,21 +54,34 @@ class Range {
   void give_back_segment(size_t segment);
   // Gives back the pages of a collector's table, all zero, over the first `segments` segments.
   void discard_bitmap(Bitmap bitmap, size_t segments);
-  void discard_counts(size_t segment);  // of a committed one
+  void discard_counts(size_t segment);
   // The collector's tables over the first `segments` are about to be used nearly everywhere, and
   // given back soon: they are backed at once, counts by huge pages where there are any.
   void expect_judgement(size_t segments);
   // Backs the counts of the containers in slabs [slab, end).
   void populate_counts(size_t slab, size_t end);
+  // The same for the slabs, from a multiple of so many on, whose counts are a huge page; false
+  // where the OS has none. And their end, whatever backs them.
+  static constexpr size_t kSlabsPerHugeCounts = kHugeBytes / kBlocksPerStretch;
+  bool populate_huge_counts(size_t slab);
+  void discard_huge_counts(size_t slab);
   // Zeroes the counts, by giving their pages back.
   void discard_all_counts(size_t segments);
   // Zeroes what the incremental cycle noted about the blocks of a slab.
   void clear_hints(size_t slab);
-  // Zeroes the counts of `count` blocks; overflowed: some byte of them may be full.
+  // Zeroes the counts of `count` blocks of one slab; overflowed: some byte of them may be full.
   void clear_counts(size_t first_number, size_t count, bool overflowed) {
     if (LOAM_RARELY(overflowed)) clear_overflow(first_number, count);
     std::memset(counts + first_number, 0, count);
-    std::memset(refcounts + first_number, 0, count);
+    std::memset(refcounts_of(first_number / kBlocksPerStretch) + first_number, 0, count);
+  }
+  void clear_counts_of(size_t slab) { clear_counts(slab * kBlocksPerStretch, stretch(slab), true); }
+  // Where the refcounts of a slab's blocks are noted, by number.
+  uint8_t *refcounts_of(size_t slab) const {
+    return refcounts_of(counts, dense_refcounts, reciprocals[slab]);
+  }
+  static uint8_t *refcounts_of(uint8_t *counts, uint8_t *dense_refcounts, uint32_t reciprocal) {
+    return leaves_half_stretch(reciprocal) ? counts + kBlocksPerStretch / 2 : dense_refcounts;
   }
 
   bool contains(const void *address) const { return offset(address) < bytes_; }
@@ -129,7 +142,9 @@ class Range {
   uint32_t *tracked = nullptr;      // the same for container slabs, 0 for all others
   uint8_t *counts = nullptr;        // by block: inner edges, continued in overflow_counts at 255
   uint32_t *overflow_counts = nullptr;
-  uint8_t *refcounts = nullptr;  // by block: of members, at most 255; 0: none
+  // By block: of members, at most 255; 0: none. Those of blocks below 32 bytes: the others are in
+  // the half of their slab's counts that is not used, on the same page.
+  uint8_t *dense_refcounts = nullptr;
   uint64_t *bitmaps[kBitmaps] = {};
   // Working space for the collector, which costs no memory until it is used.
   static constexpr size_t kScratchBytes = size_t{84} << 10;
@@ -141,9 +156,15 @@ class Range {
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }
   bool try_reserve(size_t bytes);
-  template <typename Visit>
-  void each_tracked_run(size_t slab, size_t end, Visit &&visit) const;
+  template <typename Has, typename Visit>
+  void each_run(size_t slab, size_t end, Has &&has, Visit &&visit) const;
+  // Blocks at most of a slab, or the entries that may be theirs.
+  size_t stretch(size_t slab) const {
+    return leaves_half_stretch(reciprocals[slab]) ? kBlocksPerStretch / 2 : kBlocksPerStretch;
+  }
   void clear_overflow(size_t first_number, size_t count);
+  void discard_rare_counts(size_t segment, size_t end);
+  bool has_dense_slab(size_t segment) const;
 
   uintptr_t base_ = 0;
   size_t bytes_ = 0;

@@ -48,6 +48,10 @@ constexpr uint32_t reciprocal_of(uint32_t size) {
 inline size_t block_index(size_t offset_in_slab, uint32_t reciprocal) {
   return static_cast<size_t>((offset_in_slab * uint64_t{reciprocal}) >> 32);
 }
+// Whether such blocks are so large, or there are none, that they use half of a stretch at most.
+constexpr bool leaves_half_stretch(uint32_t reciprocal) {
+  return reciprocal <= reciprocal_of(2 * LOAM_MIN_BLOCK);
+}
 
 // Lists that a slab may be on, by index link. Members leave them lazily: a slab that changed its
 // pool stays listed, and whoever walks the list looks at its bits.

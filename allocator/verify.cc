@@ -107,7 +107,7 @@ bool Heap::tables_are_clean(size_t index) const {
   }
   const size_t first = index * kBlocksPerStretch;
   return base::all_zero(range_.counts + first, kBlocksPerStretch) &&
-         base::all_zero(range_.refcounts + first, kBlocksPerStretch) &&
+         base::all_zero(range_.dense_refcounts + first, kBlocksPerStretch) &&
          base::all_zero(range_.overflow_counts + first, kBlocksPerStretch * sizeof(uint32_t));
 }
 

@@ -60,7 +60,7 @@ class Ahead {
       loam_object *object = stack[*depth + i];
       __builtin_prefetch(object);
       if (noted_ != nullptr && noted_->in_range(object)) {
-        __builtin_prefetch(noted_->refcounts + noted_->number_of(object), 1);
+        __builtin_prefetch(noted_->refcount_of(noted_->number_of(object)), 1);
       }
       out[i] = object;
     }

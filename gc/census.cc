@@ -333,8 +333,9 @@ size_t Collector::verify_tables() const {
     }
     const size_t first = slab * kBlocksPerStretch;
     const size_t counted = judge_.shares_counts ? 0 : range.slabs[slab].block_count;
+    const uint8_t *const refcounts = range.refcounts_of(slab);
     for (size_t block = first; block < first + counted; ++block) {
-      set |= range.counts[block] | range.refcounts[block] | range.overflow_counts[block];
+      set |= range.counts[block] | refcounts[block] | range.overflow_counts[block];
     }
     if (set == 0) continue;
     heap_.report().message("[G-5] a table of the collector is not zero at slab %zu", slab);

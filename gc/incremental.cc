@@ -132,9 +132,9 @@ size_t Cycle::back_tables(size_t budget) {
     phase_ = Phase::kMark;
     return 0;
   }
-  slab_ = limit - first > most ? first + most : limit;
-  heap_.range().populate_counts(first, slab_);
-  return (slab_ - first) * kStartUnits;
+  const size_t end = limit - first > most ? first + most : limit;
+  slab_ = heap_.back_counts(first, end);
+  return slab_ <= end ? (slab_ - first) * kStartUnits : kHugeUnits;
 }
 
 bool Cycle::grey_exists() const {
@@ -165,7 +165,7 @@ bool Cycle::is_suspect(const Suspects &view, const loam_object *object) const {
 bool Cycle::is_hint(const Suspects &view, const loam_object *target) {
   if (!view.in_range(target)) return false;
   const size_t number = view.member_number(target);
-  return number != kNoNumber && view.refcounts[number] != 0;
+  return number != kNoNumber && *view.refcount_of(number) != 0;
 }
 
 void Cycle::take_hints() {
@@ -179,7 +179,7 @@ void Cycle::take_hints() {
     Cycle &cycle = *static_cast<Hints *>(self)->cycle;
     if (cycle.hints_ == kBatch || !cycle.is_suspect(view, object) || is_hint(view, object)) return;
     if (is_long_array(view.type_of(object), object)) return;
-    view.note_refcount(view.number_of(object), object->refcount);
+    *view.refcount_of(view.number_of(object)) = Tables::noted(object->refcount);
     cycle.batch_[cycle.hints_++] = object;
   };
   if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
@@ -280,7 +280,7 @@ size_t Cycle::look_at_slab(size_t slab) {
   for (size_t word = 0; word < words; ++word) {
     const size_t first = slab * kBlocksPerStretch + word * 64;
     using base::all_zero;
-    if (all_zero(view.refcounts + first, 64) && all_zero(view.counts + first, 64)) continue;
+    if (all_zero(view.refcount_of(first), 64) && all_zero(view.counts + first, 64)) continue;
     const WordOfCounts bytes(view, first);
     used += kWordUnits;
     const uint64_t members = suspects_of(slab, word) & bytes.members;
@@ -355,12 +355,18 @@ void Cycle::begin_clear() {
 }
 
 size_t Cycle::clear(size_t budget) {
+  constexpr size_t kAtOnce = Range::kSlabsPerHugeCounts;
   size_t used = 0;
-  for (; slab_ < heap_.slab_limit() && used < budget; slab_ += kSlabsPerSegment) {
+  const size_t limit = heap_.slab_limit();
+  while (slab_ < limit && used < budget) {
     clear_segment(slab_ / kSlabsPerSegment);
     used += kSlabsPerSegment * kClearUnits;
+    slab_ += kSlabsPerSegment;
+    if (heap_.gives_back_tables() && (slab_ == limit || slab_ % kAtOnce == 0)) {
+      heap_.range().discard_huge_counts((slab_ - 1) / kAtOnce * kAtOnce);
+    }
   }
-  if (slab_ < heap_.slab_limit()) return used;
+  if (slab_ < limit) return used;
   phase_ = Phase::kIdle;
   if (refuted_) begin();
   return used;
@@ -373,7 +379,6 @@ void Cycle::clear_segment(size_t segment) {
   const size_t bytes = kSlabsPerSegment * kWordsPerStretch * sizeof(uint64_t);
   std::memset(range.words(alloc::kCycleMark, slab), 0, bytes);
   std::memset(range.words(alloc::kCycleGrey, slab), 0, bytes);
-  if (heap_.gives_back_tables()) range.discard_counts(segment);
 }
 
 void Cycle::abandon() {
@@ -383,7 +388,7 @@ void Cycle::abandon() {
   Range &range = heap_.range();
   for (size_t slab = 0; judge_.shares_counts && slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
-    range.clear_counts(slab * kBlocksPerStretch, kBlocksPerStretch, true);
+    range.clear_counts_of(slab);
   }
   for (Large *large = heap_.large().first(LargeRegistry::kOldList);
        large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {

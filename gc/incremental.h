@@ -81,6 +81,7 @@ class Cycle {
   static constexpr size_t kLookUnits = 128;   // the same for a slab
   static constexpr size_t kClearUnits = 48;   // clearing the tables of a slab
   static constexpr size_t kStartUnits = 128;  // having those of a slab backed
+  static constexpr size_t kHugeUnits = 8192;  // the same by a huge page
 
   void begin();
   size_t slabs_to_back() const;

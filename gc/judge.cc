@@ -61,6 +61,7 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
   const size_t size = heap_.range().slabs[slab].block_size;
   char *const base = heap_.range().slab_address(slab) + word * 64 * size;
   const size_t first = slab * kBlocksPerStretch + word * 64;
+  uint8_t *const refcounts = view.refcounts_of(slab) + first;
   const uint64_t marked = kReachedOnly ? view.marks[first / 64] : 0;
   constexpr size_t kGathered = 96;  // are counted together
   loam_object *targets[kGathered + kMostFields];
@@ -73,7 +74,7 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
     if (!is_member<kScope>(object)) continue;
     const uint32_t refcount = object->refcount;
     const Type &type = view.type_of(object);
-    view.note_refcount(first + at, refcount);
+    refcounts[at] = Tables::noted(refcount);
     if (kReachedOnly) {  // at once: they may lead to members whose turn is yet to come
       visit_fields(type, object, [&view, &tally](loam_object *target) {
         count_edge<kScope>(view, target, tally);
@@ -301,7 +302,7 @@ void Judge::settle(bool quiet, Judgement &tally) {
     uint64_t changed = kScope == Scope::kCondemned ? bits & marks : bits & ~marks;
     marks &= ~bits;
     if (kScope != Scope::kCondemned && changed != 0) {
-      changed &= base::nonzero_bytes(view.refcounts + first);  // the members
+      changed &= base::nonzero_bytes(view.refcount_of(first));  // the members
     }
     if (changed != 0) settle_word<kScope>(quiet, slab, word, changed, tally);
     if (!ScopeTable<kScope>::kWhole || !leaves_counts) clear_counts(first, bits);

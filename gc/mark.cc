@@ -18,7 +18,7 @@ using alloc::Slab;
 // Whether an edge to the block is to be followed; an edge to a hint is counted instead.
 inline bool Cycle::may_blacken(const Suspects &view, size_t number) {
   if (LOAM_RARELY(view.frozen != nullptr) && test_bit(view.frozen, number)) return false;
-  if (LOAM_EXPECT(phase_ != Phase::kMark) || view.refcounts[number] == 0) return true;
+  if (LOAM_EXPECT(phase_ != Phase::kMark) || *view.refcount_of(number) == 0) return true;
   overflowed_ |= view.count(number);
   return false;
 }

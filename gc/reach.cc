@@ -116,7 +116,8 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   Type *const *const types = gc.types_.types;
   const uint64_t roots = marks[first / 64];
   if (roots == 0 && base::all_zero(local.counts + first, 64)) return;
-  if (!sampling) bits &= ~base::nonzero_bytes(local.refcounts + first);  // scanned before
+  uint8_t *const refcounts = local.refcounts_of(slab) + first;
+  if (!sampling) bits &= ~base::nonzero_bytes(refcounts);  // scanned before
   for (; bits != 0; bits &= bits - 1) {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
     if (local.counts[first + at] == 0 && ((roots >> at) & 1) == 0) continue;
@@ -124,7 +125,7 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
     if (!is_member<Scope::kAll>(object)) continue;
     cursor = first + at;
     const Type &type = *types[type_index(object->tag)];
-    local.note_refcount(cursor, object->refcount);
+    refcounts[at] = Tables::noted(object->refcount);
     scan(local, type, object, [this](loam_object *target) { push(target); });
   }
   cursor = first + 63;
@@ -145,9 +146,9 @@ inline void Judge::Reach::scan_stack() {
     if (!is_member<Scope::kAll>(object)) continue;
     const Type &type = gc.type_of(object);
     if (LOAM_EXPECT(local.in_range(object))) {
-      const size_t number = local.number_of(object);
-      if (LOAM_RARELY(local.refcounts[number] != 0)) continue;
-      local.note_refcount(number, object->refcount);
+      uint8_t *const refcount = local.refcount_of(local.number_of(object));
+      if (LOAM_RARELY(*refcount != 0)) continue;
+      *refcount = Tables::noted(object->refcount);
     }
     scan(local, type, object, [this, object](loam_object *target) {
       direction.note(object, target);
@@ -191,7 +192,7 @@ bool Judge::reach_upwards() {
     bool any = false;
     each_member_word<Scope::kAll>([&](size_t slab, size_t word, uint64_t bits) {
       const size_t first = slab * kBlocksPerStretch + word * 64;
-      bits &= ~base::nonzero_bytes(view.refcounts + first);  // scanned before
+      bits &= ~base::nonzero_bytes(view.refcounts_of(slab) + first);  // scanned before
       if ((bits & (base::nonzero_bytes(view.counts + first) | view.marks[first / 64])) == 0) return;
       tally |= count_word<Scope::kAll, true>(view, slab, word, bits);
       any = true;

@@ -24,7 +24,7 @@ struct Tables {
         tracked(range.tracked),
         counts(range.counts),
         overflow(range.overflow_counts),
-        refcounts(range.refcounts) {}
+        dense_refcounts(range.dense_refcounts) {}
 
   bool in_range(const void *object) const {
     return reinterpret_cast<uintptr_t>(object) - base < bytes;
@@ -38,9 +38,15 @@ struct Tables {
     return slab * alloc::kBlocksPerStretch +
            alloc::block_index(offset & (alloc::kSlabBytes - 1), reciprocal);
   }
-  void note_refcount(size_t number, uint32_t refcount) const {
-    refcounts[number] =
-        refcount < kManyReferences ? static_cast<uint8_t>(refcount) : kManyReferences;
+  // Where the refcounts of a container slab's blocks are noted, by number.
+  uint8_t *refcounts_of(size_t slab) const {
+    return alloc::Range::refcounts_of(counts, dense_refcounts, tracked[slab]);
+  }
+  uint8_t *refcount_of(size_t number) const {
+    return refcounts_of(number / alloc::kBlocksPerStretch) + number;
+  }
+  static uint8_t noted(uint32_t refcount) {
+    return refcount < kManyReferences ? static_cast<uint8_t>(refcount) : kManyReferences;
   }
   // Counts an edge to the block; true when the byte is full.
   bool count(size_t number) const {
@@ -62,7 +68,7 @@ struct Tables {
   const uint32_t *tracked;
   uint8_t *counts;
   uint32_t *overflow;
-  uint8_t *refcounts;
+  uint8_t *dense_refcounts;
 };
 
 inline bool test_bit(const uint64_t *bitmap, size_t number) {
@@ -79,8 +85,9 @@ struct WordOfCounts {
   WordOfCounts(const Tables &tables, size_t first_number)
       : members(0), differ(0), fewer(0), full(0) {
     using base::ByteGroup;
+    const uint8_t *const refcounts = tables.refcount_of(first_number);
     for (unsigned at = 0; at < 64; at += ByteGroup::kBytes) {
-      const ByteGroup refs = ByteGroup::load(tables.refcounts + first_number + at);
+      const ByteGroup refs = ByteGroup::load(refcounts + at);
       const ByteGroup counts = ByteGroup::load(tables.counts + first_number + at);
       members |= refs.nonzero() << at;
       differ |= refs.differs_from(counts) << at;

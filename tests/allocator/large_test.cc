@@ -261,6 +261,26 @@ TEST_CASE("the pages of an array that is freed, moved, or left to its runtime ar
   CHECK(resident_bytes() - before < std::ptrdiff_t{kBytes});
 }
 
+TEST_CASE("arrays that grow to MiBs and stay half full are resident by a tenth more, at most") {
+  if (instrumented()) return;
+  constexpr size_t kMiB = size_t{1} << 20, kArrays = 60;
+  Host host;
+  std::vector<char *> arrays(kArrays);
+  const std::ptrdiff_t before = resident_bytes();
+  for (char *&array : arrays) {
+    array = static_cast<char *>(loam_malloc(host.thread, 2 * kMiB));
+    REQUIRE(array != nullptr);
+    std::memset(array, 1, 2 * kMiB);
+    array = static_cast<char *>(loam_realloc(host.thread, array, 4 * kMiB));
+    REQUIRE(array != nullptr);
+    array[2 * kMiB] = 1;
+  }
+  const auto used = static_cast<std::ptrdiff_t>(kArrays * 2 * kMiB);
+  CHECK(resident_bytes() - before <= used / 10 * 11 + std::ptrdiff_t{4 * kMiB});
+  for (char *array : arrays) loam_free(host.thread, array);
+  CHECK(resident_bytes() - before < used / 2);
+}
+
 TEST_CASE("an array grows in the limit's last room, and is as it was where there is none") {
   Host host("heap_limit=32M");
   constexpr size_t kMiB = size_t{1} << 20;

@@ -29,7 +29,7 @@ bool lock_segment(const Range &range, std::size_t segment) {
   const std::size_t slab = segment * kSlabsPerSegment;
   const std::size_t first = slab * kBlocksPerStretch, count = kSlabsPerSegment * kBlocksPerStretch;
   return lock(range.slab_address(slab), kSegmentBytes) && lock(range.counts + first, count) &&
-         lock(range.refcounts + first, count) &&
+         lock(range.dense_refcounts + first, count) &&
          lock(range.overflow_counts + first, count * sizeof(std::uint32_t)) &&
          lock(range.words(alloc::kMark, slab), kSlabsPerSegment * alloc::kBitmapBytesPerSlab);
 }

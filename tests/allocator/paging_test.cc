@@ -108,6 +108,32 @@ TEST_CASE("each slow huge page makes the way to the next one longer, a warm one 
   CHECK(slabs_until_huge(paging) == expected);
 }
 
+TEST_CASE("what was given back to the OS is taken again as huge pages, until one is slow") {
+  Paging paging;
+  constexpr size_t kHugeSlabs = alloc::kSlabsPerHuge;
+  paging.note_returned(3 * kHugeSlabs);
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(paging.wants_huge());
+    paging.note_huge(kWarmHuge);
+    note_slabs(paging, 1, kColdSlab);  // ends what is left of the patience
+  }
+  CHECK(!paging.wants_huge());
+  paging.note_returned(1000 * kHugeSlabs);
+  CHECK(paging.wants_huge());
+  paging.note_huge(kColdHuge);
+  CHECK(!paging.wants_huge());
+  CHECK(slabs_until_huge(paging) > Paging::kLeastPatience);
+}
+
+TEST_CASE("what was given back and taken again as small pages lets nothing be huge") {
+  Paging paging;
+  paging.note_returned(100);
+  note_slabs(paging, 99, kColdSlab);
+  CHECK(paging.wants_huge());
+  note_slabs(paging, 1, kColdSlab);
+  CHECK(!paging.wants_huge());
+}
+
 TEST_CASE("a heap that grows by 64 GiB where small pages are warm and huge ones cold meets few") {
   Paging paging;
   size_t slow = 0;
@@ -143,7 +169,7 @@ TEST_CASE("blocks are resident when they are handed out, but for the first of a 
   }
 }
 
-TEST_CASE("a heap above 64 MiB is resident where it is used, and what trim gives back is gone") {
+TEST_CASE("a heap of many MiB is resident where it is used, and what trim gives back is gone") {
   Host host;
   const std::size_t count = scaled(700000), size = 256;  // 171 MiB
   const auto bytes = static_cast<std::ptrdiff_t>(count * size);

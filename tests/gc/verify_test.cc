@@ -66,7 +66,8 @@ TEST_CASE("a count that a collection left in any table is found") {
   Tables tables;
   for (std::size_t block : tables.blocks()) {
     CAPTURE(block);
-    for (std::uint8_t *table : {tables.range.counts, tables.range.refcounts}) {
+    const std::size_t slab = block / kBlocksPerStretch;
+    for (std::uint8_t *table : {tables.range.counts, tables.range.refcounts_of(slab)}) {
       table[block] = 1;
       CHECK_FALSE(is_sound(tables.host));
       table[block] = 0;
