@@ -200,6 +200,7 @@ size_t Heap::take_slab(unsigned head) {
   slab.asked_bytes = slab.resident ? uint32_t{kSlabBytes} : touch_slab(index, pool);
   if (segment.free_slabs == ~uint64_t{0}) --spare_segments_;
   segment.free_slabs &= ~Range::bit_of(index);
+  segment.has_objects = segment.has_objects || pool.kind != Kind::kRaw;
   if (slab.dirty && (pool.kind != Kind::kRaw || debug_)) {
     if (debug_) check_released(index);
     std::memset(range_.slab_address(index), 0, kSlabBytes);

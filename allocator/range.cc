@@ -154,6 +154,10 @@ void Range::give_back_segment(size_t segment) {
   const size_t slab = segment * kSlabsPerSegment;
   const size_t number = slab * kBlocksPerStretch;
   os_discard(slab_address(slab), kSegmentBytes);
+  if (!segments[segment].has_objects) {
+    return discard(bitmaps[kAllocated], number / 64, kSlabsPerSegment * kWordsPerStretch);
+  }
+  segments[segment].has_objects = false;
   for (uint64_t *bitmap : bitmaps) {
     discard(bitmap, number / 64, kSlabsPerSegment * kWordsPerStretch);
   }

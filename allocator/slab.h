@@ -78,6 +78,7 @@ struct Segment {
   uint64_t free_slabs;  // a bit per slab without a pool
   bool committed;
   bool accessible;                        // was committed before: the OS need not be asked again
+  bool has_objects;                       // had a slab of them since it was committed
   bool huge[kSegmentBytes / kHugeBytes];  // the OS may use a huge page there
 };
 

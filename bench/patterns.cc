@@ -11,6 +11,7 @@
 #include "allocator.h"
 #include "resident.h"
 #include "rows.h"
+#include "warm.h"
 
 namespace {
 
@@ -137,8 +138,10 @@ void replace_mix(State &state, Heap heap) {
 
 constexpr size_t kLongLived = 10000000;
 constexpr size_t kLongLivedBytes = 32;
+constexpr size_t kMostBytes = size_t{768} << 20;  // that any of these patterns has in use
 
 void keep(State &state, Heap heap) {
+  bench::warm_memory(kMostBytes);
   std::vector<void *> slots(kLongLived);
   const size_t before_bytes = bench::resident_bytes();
   for (auto _ : state) {
@@ -149,6 +152,7 @@ void keep(State &state, Heap heap) {
 }
 
 void let_go(State &state, Heap heap) {
+  bench::warm_memory(kMostBytes);
   std::vector<void *> slots(kLongLived);
   for (void *&slot : slots) slot = take(heap, kLongLivedBytes);
   for (auto _ : state) {
@@ -194,6 +198,7 @@ struct Phases {
 };
 
 void grow_and_shrink(State &state, Heap heap) {
+  bench::warm_memory(kMostBytes);
   constexpr size_t kPhases = 4;
   Phases phases(1000000);
   const size_t before_bytes = bench::resident_bytes();
@@ -209,6 +214,7 @@ void grow_and_shrink(State &state, Heap heap) {
 
 // The survivors are strewn over all that the heap once was: what can an allocator give back?
 void shrink_and_trim(State &state, Heap heap) {
+  bench::warm_memory(kMostBytes);
   Phases phases(4000000);
   const size_t before_bytes = bench::resident_bytes();
   phases.grow(heap);

@@ -18,6 +18,7 @@
 #include <cinttypes>
 #include <cstdint>
 
+#include "../warm.h"
 #include "check.h"
 #include "trace.h"
 
@@ -111,7 +112,11 @@ int main(int argc, char **argv) {
   }
   Trace trace;
   std::string error;
-  if (!replay::read_trace(argv[argc - 1], &trace, &error)) {
+  const char *const path = argv[argc - 1];
+  if (replay::read_header(path, &trace.header, &error)) {
+    bench::warm_memory(2 * trace.header.peak_live_bytes);
+  }
+  if (!replay::read_trace(path, &trace, &error)) {
     std::fprintf(stderr, "%s\n", error.c_str());
     return 1;
   }
