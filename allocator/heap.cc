@@ -162,16 +162,17 @@ bool Heap::touch_huge(size_t index) {
 bool Heap::wants_huge() const { return segments_committed_ >= kHugeFrom && paging_.wants_huge(); }
 
 // Whether the pages of so many counts cost more than a huge one.
-bool Heap::fill_huge_counts(size_t first, size_t end) const {
+bool Heap::would_fill_huge_counts(size_t first, size_t end) const {
   size_t slabs = 0;
   for (end = std::min(end, slab_limit()); first < end; ++first) slabs += range_.tracked[first] != 0;
-  return slabs >= Range::kSlabsPerHugeCounts / 4;
+  return slabs >= Range::kSlabsPerHugeCounts / 2;
 }
 
-size_t Heap::back_counts(size_t first, size_t end) {
+size_t Heap::back_counts(size_t first, size_t end, bool unused) {
   constexpr size_t kAtOnce = Range::kSlabsPerHugeCounts;
   const size_t huge_end = first / kAtOnce * kAtOnce + kAtOnce;
-  if (first % kAtOnce == 0 && fill_huge_counts(first, huge_end) && wants_huge()) {
+  if (unused && first % kAtOnce == 0 && would_fill_huge_counts(first, huge_end) && wants_huge()) {
+    range_.discard_counts_at(first);  // small pages of young collections
     const uint64_t start_ns = os_thread_ns();
     if (range_.populate_huge_counts(first)) {
       paging_.note_huge(os_thread_ns() - start_ns);
@@ -215,6 +216,7 @@ size_t Heap::take_slab(unsigned head) {
                          static_cast<uint16_t>(pool.block_size)};
   range_.reciprocals[index] = reciprocal_of(pool.block_size);
   range_.tracked[index] = pool.kind == Kind::kContainer ? range_.reciprocals[index] : 0;
+  segment.is_dense = segment.is_dense || !leaves_half_stretch(range_.tracked[index]);
   link_partial(slab, index);
   ++pool.slabs;
   ++slabs_in_use_;

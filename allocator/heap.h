@@ -84,8 +84,9 @@ class Heap {
   }
   // In a heap of some size the collector gives its tables back when it is through with them.
   bool gives_back_tables() const { return segment_limit_ >= kHugeFrom; }
-  // Has the counts of slabs from `first` on backed, at least up to `end`; returns where it stopped.
-  size_t back_counts(size_t first, size_t end);
+  // Has counts of the slabs from `first` on backed, up to `end` or, if they are unused yet, by a
+  // huge page; returns where it stopped.
+  size_t back_counts(size_t first, size_t end, bool unused);
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
   // A pool for one private type, while there is a head for it.
@@ -202,7 +203,7 @@ class Heap {
   bool is_untouched(size_t slab) const;
   bool wants_huge() const;
   bool touch_huge(size_t slab);
-  bool fill_huge_counts(size_t first, size_t end) const;
+  bool would_fill_huge_counts(size_t first, size_t end) const;
   void forbid_huge(size_t slab);
   void release_slab(size_t slab);
   size_t free_slab_in_segments();
@@ -252,7 +253,7 @@ class Heap {
   static constexpr size_t kPopulateFrom = 8;
   // A heap of this many segments may have huge pages: 32 MiB.
   static constexpr size_t kHugeFrom = 8;
-  // Huge pages of large blocks may waste so much: a tenth of what is resident, if half of it is.
+  // What huge pages of large blocks may waste: a 20th of the heap, or of a small one a little more.
   static constexpr size_t kWasteShare = 20, kLeastWaste = 3 * kHugeBytes;
   // All lists of a thread together may hold this, and each an equal part: of as many as are open,
   // up to a power of two, but of so many at least.

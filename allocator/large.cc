@@ -97,6 +97,8 @@ void *LargeRegistry::resize_long(void *block, size_t size, size_t most_bytes) {
   } else {
     if (cost < kPagesBytes) return nullptr;
     if (cost > bytes && !raw_.prepare()) return nullptr;  // once moved, it must get in
+    // Perhaps a table, which is not filled from the front: then huge pages would waste most of it.
+    if (cost / 2 > bytes) os_forbid_huge(block, bytes);
     void *const moved = os_remap(block, bytes, cost);
     if (moved == nullptr) return nullptr;
     raw_.erase(block);

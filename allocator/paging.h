@@ -2,7 +2,7 @@
 // huge one. It decides, and touches nothing: durations are reported to it.
 //
 //   small ── warm slabs, less those that cold ones cost, reach the patience ──▶ huge
-//            or as much was given back to the OS not long ago
+//            or as much was given back to the OS
 //         ◀── a huge page was slow: patience x kRaise ─────────────────────────
 //             the OS had none: patience = kMostPatience
 //
@@ -27,7 +27,7 @@ namespace loam::alloc {
 
 class Paging {
  public:
-  bool wants_huge() const { return warm_slabs_ >= patience_ || returned_slabs_ != 0; }
+  bool wants_huge() const { return warm_slabs_ >= patience_ || returned_slabs_ >= kSlabsPerHuge; }
 
   // The small pages of a slab were touched, and it took that long. The thread may have been
   // preempted meanwhile, so that a single one proves nothing.

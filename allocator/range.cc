@@ -19,6 +19,10 @@ constexpr size_t kStagger = kPageBytes / 2;
 constexpr size_t kBitmapStagger = 5 * 64;
 static_assert(kBitmapStagger * (kBitmaps - 1) < kPageBytes);
 
+constexpr size_t whole_huge_pages(size_t bytes) {
+  return (bytes + kHugeBytes - 1) & ~(kHugeBytes - 1);
+}
+
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
   size_t slabs, segments, pools, reciprocals, tracked, scratch, lists;
@@ -31,7 +35,7 @@ struct Plan {
         tracked(reciprocals),
         scratch(round(Range::kScratchBytes)),
         lists(round(LOAM_HEAD_COUNT * Range::kListSlots * sizeof(void *))),
-        counts((slab_count * kBlocksPerStretch + kHugeBytes - 1) & ~(kHugeBytes - 1)),
+        counts(whole_huge_pages(slab_count * kBlocksPerStretch)),
         dense_refcounts(round(counts + kPageBytes)),
         overflow(round(slab_count * kOverflowBytesPerSlab)),
         bitmap(round(slab_count * kBitmapBytesPerSlab + kPageBytes)) {}
@@ -113,8 +117,7 @@ bool Range::try_reserve(size_t bytes) {
   tracked = static_cast<uint32_t *>(take(plan.tracked));
   scratch = take(plan.scratch);
   lists = static_cast<void **>(take(plan.lists));
-  table = reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(table) + kHugeBytes - 1) &
-                                   ~(kHugeBytes - 1));
+  table = reinterpret_cast<char *>(whole_huge_pages(reinterpret_cast<uintptr_t>(table)));
   counts = static_cast<uint8_t *>(take(plan.counts));
   dense_refcounts = static_cast<uint8_t *>(take(plan.dense_refcounts)) + kStagger;
   overflow_counts = static_cast<uint32_t *>(take(plan.overflow));
@@ -157,7 +160,6 @@ void Range::give_back_segment(size_t segment) {
   if (!segments[segment].has_objects) {
     return discard(bitmaps[kAllocated], number / 64, kSlabsPerSegment * kWordsPerStretch);
   }
-  segments[segment].has_objects = false;
   for (uint64_t *bitmap : bitmaps) {
     discard(bitmap, number / 64, kSlabsPerSegment * kWordsPerStretch);
   }
@@ -165,6 +167,7 @@ void Range::give_back_segment(size_t segment) {
     drop(reinterpret_cast<uint8_t *>(words(hints, slab)), kSlabsPerSegment * kBitmapBytesPerSlab);
   }
   discard_counts(segment);
+  segments[segment].has_objects = segments[segment].is_dense = false;
 }
 
 void Range::discard_bitmap(Bitmap bitmap, size_t segment_limit) {
@@ -182,14 +185,8 @@ void Range::discard_rare_counts(size_t segment, size_t end) {
   while (end > segment && !segments[end - 1].accessible) --end;
   discard(overflow_counts, segment * kBlocks, (end - segment) * kBlocks);
   for (; segment < end; ++segment) {
-    if (has_dense_slab(segment)) drop(dense_refcounts + segment * kBlocks, kBlocks);
+    if (segments[segment].is_dense) drop(dense_refcounts + segment * kBlocks, kBlocks);
   }
-}
-
-// What a dense slab leaves, when it is one no more, is zero.
-bool Range::has_dense_slab(size_t segment) const {
-  const uint32_t *const first = reciprocals + segment * kSlabsPerSegment;
-  return !std::all_of(first, first + kSlabsPerSegment, leaves_half_stretch);
 }
 
 // visit(first, count) for each run of slabs that it `has`.
@@ -204,7 +201,7 @@ void Range::each_run(size_t slab, size_t end, Has &&has, Visit &&visit) const {
 
 void Range::expect_judgement(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
-  const size_t whole = (blocks + kHugeBytes - 1) & ~(kHugeBytes - 1);
+  const size_t whole = whole_huge_pages(blocks);
   os_discard(counts, whole);  // small pages of young collections
   os_allow_huge(counts, whole);
   os_allow_huge(dense_refcounts - kStagger, blocks + kPageBytes);
@@ -230,11 +227,10 @@ void Range::populate_counts(size_t slab, size_t end) {
 }
 
 bool Range::populate_huge_counts(size_t slab) {
-  os_discard(counts + slab * kBlocksPerStretch, kHugeBytes);  // small pages of young collections
   return os_populate_huge(counts + slab * kBlocksPerStretch, kHugeBytes);
 }
 
-void Range::discard_huge_counts(size_t slab) {
+void Range::discard_counts_at(size_t slab) {
   os_discard(counts + slab * kBlocksPerStretch, kHugeBytes);
   os_forbid_huge(counts + slab * kBlocksPerStretch, kHugeBytes);
   const size_t end = std::min(slab + kSlabsPerHugeCounts, bytes_ >> kSlabShift);
@@ -243,7 +239,7 @@ void Range::discard_huge_counts(size_t slab) {
 
 void Range::discard_all_counts(size_t segments) {
   const size_t blocks = segments * kSlabsPerSegment * kBlocksPerStretch;
-  const size_t whole = (blocks + kHugeBytes - 1) & ~(kHugeBytes - 1);
+  const size_t whole = whole_huge_pages(blocks);
   os_discard(counts, whole);
   discard(overflow_counts, 0, blocks);
   // Whole pages, which are all of one table.

@@ -54,17 +54,17 @@ class Range {
   void give_back_segment(size_t segment);
   // Gives back the pages of a collector's table, all zero, over the first `segments` segments.
   void discard_bitmap(Bitmap bitmap, size_t segments);
-  void discard_counts(size_t segment);
   // The collector's tables over the first `segments` are about to be used nearly everywhere, and
   // given back soon: they are backed at once, counts by huge pages where there are any.
   void expect_judgement(size_t segments);
   // Backs the counts of the containers in slabs [slab, end).
   void populate_counts(size_t slab, size_t end);
-  // The same for the slabs, from a multiple of so many on, whose counts are a huge page; false
-  // where the OS has none. And their end, whatever backs them.
+  // The same for the slabs, from a multiple of so many on, whose counts are a huge page, none of it
+  // backed yet; false where the OS has none.
   static constexpr size_t kSlabsPerHugeCounts = kHugeBytes / kBlocksPerStretch;
   bool populate_huge_counts(size_t slab);
-  void discard_huge_counts(size_t slab);
+  // Gives back whatever backs the counts of those slabs.
+  void discard_counts_at(size_t slab);
   // Zeroes the counts, by giving their pages back.
   void discard_all_counts(size_t segments);
   // Zeroes what the incremental cycle noted about the blocks of a slab.
@@ -163,8 +163,8 @@ class Range {
     return leaves_half_stretch(reciprocals[slab]) ? kBlocksPerStretch / 2 : kBlocksPerStretch;
   }
   void clear_overflow(size_t first_number, size_t count);
+  void discard_counts(size_t segment);
   void discard_rare_counts(size_t segment, size_t end);
-  bool has_dense_slab(size_t segment) const;
 
   uintptr_t base_ = 0;
   size_t bytes_ = 0;

@@ -48,7 +48,7 @@ constexpr uint32_t reciprocal_of(uint32_t size) {
 inline size_t block_index(size_t offset_in_slab, uint32_t reciprocal) {
   return static_cast<size_t>((offset_in_slab * uint64_t{reciprocal}) >> 32);
 }
-// Whether such blocks are so large, or there are none, that they use half of a stretch at most.
+// Whether the blocks of a slab use half of its stretch at most; those of none do, at 0.
 constexpr bool leaves_half_stretch(uint32_t reciprocal) {
   return reciprocal <= reciprocal_of(2 * LOAM_MIN_BLOCK);
 }
@@ -79,6 +79,7 @@ struct Segment {
   bool committed;
   bool accessible;                        // was committed before: the OS need not be asked again
   bool has_objects;                       // had a slab of them since it was committed
+  bool is_dense;                          // had one of containers that may fill a stretch
   bool huge[kSegmentBytes / kHugeBytes];  // the OS may use a huge page there
 };
 

@@ -133,7 +133,7 @@ size_t Cycle::back_tables(size_t budget) {
     return 0;
   }
   const size_t end = limit - first > most ? first + most : limit;
-  slab_ = heap_.back_counts(first, end);
+  slab_ = heap_.back_counts(first, end, !judge_.shares_counts);
   return slab_ <= end ? (slab_ - first) * kStartUnits : kHugeUnits;
 }
 
@@ -363,7 +363,7 @@ size_t Cycle::clear(size_t budget) {
     used += kSlabsPerSegment * kClearUnits;
     slab_ += kSlabsPerSegment;
     if (heap_.gives_back_tables() && (slab_ == limit || slab_ % kAtOnce == 0)) {
-      heap_.range().discard_huge_counts((slab_ - 1) / kAtOnce * kAtOnce);
+      heap_.range().discard_counts_at((slab_ - 1) / kAtOnce * kAtOnce);
     }
   }
   if (slab_ < limit) return used;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "warm.h"
+
 namespace cycles {
 
 namespace {
@@ -32,6 +34,8 @@ Handles::Handles(Heap heap, size_t count)
 }
 
 void touch(Heap heap, size_t count) {
+  constexpr size_t kMostBytes = 96;  // of a node of any peer, and its handle
+  bench::warm_memory(count * kMostBytes);
   {
     Handles nodes(heap, count);
     make_all(heap, &nodes, Age::kNew);

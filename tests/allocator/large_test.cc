@@ -281,6 +281,19 @@ TEST_CASE("arrays that grow to MiBs and stay half full are resident by a tenth m
   CHECK(resident_bytes() - before < used / 2);
 }
 
+TEST_CASE("a table that grows at once and is filled anywhere has no huge pages") {
+  if (instrumented()) return;
+  constexpr size_t kMiB = size_t{1} << 20, kBytes = 512 * kMiB;
+  Host host;
+  void *grown = loam_realloc(host.thread, loam_malloc(host.thread, 3 * kMiB), 8 * kMiB);
+  auto *const table = static_cast<char *>(loam_realloc(host.thread, grown, kBytes));
+  REQUIRE(table != nullptr);
+  const std::ptrdiff_t before = resident_bytes();
+  for (size_t at = 8 * kMiB; at < kBytes; at += 2 * kMiB) table[at] = 1;
+  CHECK(resident_bytes() - before <= std::ptrdiff_t{20 * kMiB});  // 64 KiB for each
+  loam_free(host.thread, table);
+}
+
 TEST_CASE("an array grows in the limit's last room, and is as it was where there is none") {
   Host host("heap_limit=32M");
   constexpr size_t kMiB = size_t{1} << 20;

@@ -111,7 +111,7 @@ TEST_CASE("each slow huge page makes the way to the next one longer, a warm one 
 TEST_CASE("what was given back to the OS is taken again as huge pages, until one is slow") {
   Paging paging;
   constexpr size_t kHugeSlabs = alloc::kSlabsPerHuge;
-  paging.note_returned(3 * kHugeSlabs);
+  paging.note_returned(3 * kHugeSlabs + 2);
   for (int i = 0; i < 3; ++i) {
     REQUIRE(paging.wants_huge());
     paging.note_huge(kWarmHuge);
@@ -127,7 +127,7 @@ TEST_CASE("what was given back to the OS is taken again as huge pages, until one
 
 TEST_CASE("what was given back and taken again as small pages lets nothing be huge") {
   Paging paging;
-  paging.note_returned(100);
+  paging.note_returned(alloc::kSlabsPerHuge + 99);
   note_slabs(paging, 99, kColdSlab);
   CHECK(paging.wants_huge());
   note_slabs(paging, 1, kColdSlab);
