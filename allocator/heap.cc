@@ -162,16 +162,17 @@ bool Heap::touch_huge(size_t index) {
 bool Heap::wants_huge() const { return segments_committed_ >= kHugeFrom && paging_.wants_huge(); }
 
 // Whether the pages of so many counts cost more than a huge one.
-bool Heap::would_fill_huge_counts(size_t first, size_t end) const {
+bool Heap::would_fill_huge_counts(size_t first) const {
+  const size_t end = std::min(first + Range::kSlabsPerHugeCounts, slab_limit());
   size_t slabs = 0;
-  for (end = std::min(end, slab_limit()); first < end; ++first) slabs += range_.tracked[first] != 0;
+  for (; first < end; ++first) slabs += range_.tracked[first] != 0;
   return slabs >= Range::kSlabsPerHugeCounts / 2;
 }
 
 size_t Heap::back_counts(size_t first, size_t end, bool unused) {
   constexpr size_t kAtOnce = Range::kSlabsPerHugeCounts;
   const size_t huge_end = first / kAtOnce * kAtOnce + kAtOnce;
-  if (unused && first % kAtOnce == 0 && would_fill_huge_counts(first, huge_end) && wants_huge()) {
+  if (unused && first % kAtOnce == 0 && would_fill_huge_counts(first) && wants_huge()) {
     range_.discard_counts_at(first);  // small pages of young collections
     const uint64_t start_ns = os_thread_ns();
     if (range_.populate_huge_counts(first)) {

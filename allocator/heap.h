@@ -203,7 +203,7 @@ class Heap {
   bool is_untouched(size_t slab) const;
   bool wants_huge() const;
   bool touch_huge(size_t slab);
-  bool would_fill_huge_counts(size_t first, size_t end) const;
+  bool would_fill_huge_counts(size_t first) const;
   void forbid_huge(size_t slab);
   void release_slab(size_t slab);
   size_t free_slab_in_segments();
@@ -251,7 +251,7 @@ class Heap {
 
   // A pool that holds this many slabs has the pages of a new one touched at once.
   static constexpr size_t kPopulateFrom = 8;
-  // A heap of this many segments may have huge pages: 32 MiB.
+  // A heap of this many segments, 32 MiB, may have huge pages, and gives its tables back.
   static constexpr size_t kHugeFrom = 8;
   // What huge pages of large blocks may waste: a 20th of the heap, or of a small one a little more.
   static constexpr size_t kWasteShare = 20, kLeastWaste = 3 * kHugeBytes;

@@ -19,6 +19,10 @@ constexpr size_t kStagger = kPageBytes / 2;
 constexpr size_t kBitmapStagger = 5 * 64;
 static_assert(kBitmapStagger * (kBitmaps - 1) < kPageBytes);
 
+// Of the entry of a slab in `tracked`.
+bool is_container(uint32_t reciprocal) { return reciprocal != 0; }
+bool is_dense(uint32_t reciprocal) { return !leaves_half_stretch(reciprocal); }
+
 constexpr size_t whole_huge_pages(size_t bytes) {
   return (bytes + kHugeBytes - 1) & ~(kHugeBytes - 1);
 }
@@ -189,12 +193,12 @@ void Range::discard_rare_counts(size_t segment, size_t end) {
   }
 }
 
-// visit(first, count) for each run of slabs that it `has`.
-template <typename Has, typename Visit>
-void Range::each_run(size_t slab, size_t end, Has &&has, Visit &&visit) const {
+// visit(first, count) for each run of container slabs whose reciprocals are such.
+template <typename Visit>
+void Range::each_run(size_t slab, size_t end, bool (*is_such)(uint32_t), Visit &&visit) const {
   for (; slab < end; ++slab) {
     const size_t first = slab;
-    while (slab < end && has(slab)) ++slab;
+    while (slab < end && is_such(tracked[slab])) ++slab;
     if (slab != first) visit(first, slab - first);
   }
 }
@@ -207,8 +211,7 @@ void Range::expect_judgement(size_t segments) {
   os_allow_huge(dense_refcounts - kStagger, blocks + kPageBytes);
   const size_t slabs_end = segments * kSlabsPerSegment;
   populate_counts(0, slabs_end);
-  const auto is_tracked = [this](size_t slab) { return tracked[slab] != 0; };
-  each_run(0, slabs_end, is_tracked, [this](size_t first, size_t count) {
+  each_run(0, slabs_end, is_container, [this](size_t first, size_t count) {
     for (const Bitmap bitmap : {kMark, kCondemned}) {
       os_populate(words(bitmap, first), count * kBitmapBytesPerSlab);
     }
@@ -216,11 +219,9 @@ void Range::expect_judgement(size_t segments) {
 }
 
 void Range::populate_counts(size_t slab, size_t end) {
-  const auto is_tracked = [this](size_t at) { return tracked[at] != 0; };
-  each_run(slab, end, is_tracked, [this](size_t first, size_t count) {
+  each_run(slab, end, is_container, [this](size_t first, size_t count) {
     os_populate(counts + first * kBlocksPerStretch, count * kBlocksPerStretch);
   });
-  const auto is_dense = [this](size_t at) { return !leaves_half_stretch(tracked[at]); };
   each_run(slab, end, is_dense, [this](size_t first, size_t count) {
     os_populate(dense_refcounts + first * kBlocksPerStretch, count * kBlocksPerStretch);
   });

@@ -156,8 +156,8 @@ class Range {
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }
   bool try_reserve(size_t bytes);
-  template <typename Has, typename Visit>
-  void each_run(size_t slab, size_t end, Has &&has, Visit &&visit) const;
+  template <typename Visit>
+  void each_run(size_t slab, size_t end, bool (*is_such)(uint32_t), Visit &&visit) const;
   // Blocks at most of a slab, or the entries that may be theirs.
   size_t stretch(size_t slab) const {
     return leaves_half_stretch(reciprocals[slab]) ? kBlocksPerStretch / 2 : kBlocksPerStretch;

@@ -367,11 +367,7 @@ TEST_CASE("under the heap lock every free works") {
   std::vector<void *> blocks;
   for (std::size_t i = 0; i < 5000; ++i) blocks.push_back(loam_malloc(host.thread, i));
   List *list = host.list();
-  for (int i = 0; i < 1000; ++i) {
-    Pair *pair = host.pair();
-    host.push(list, box(pair));
-    host.drop(pair);
-  }
+  for (int i = 0; i < 1000; ++i) host.push_given(list, host.pair());
   loam_heap_lock(host.thread);
   free_all(host, blocks);
   host.drop(list);

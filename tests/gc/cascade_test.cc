@@ -100,11 +100,7 @@ TEST_CASE("a decref while much waits bounds itself and leaves the rest") {
   Host host(options(1000).c_str());
   for (int i = 0; i < 3; ++i) {
     List *list = host.list();
-    for (std::size_t j = 0; j < kWide; ++j) {
-      Pair *pair = host.pair();
-      host.push(list, box(as_object(pair)));
-      host.drop(pair);
-    }
+    for (std::size_t j = 0; j < kWide; ++j) host.push_given(list, host.pair());
     CHECK(freed_by(host, [&] { host.drop(list); }) == 1000);
   }
   CHECK(host.stats().pending_objects == 3 * (kWide + 1 - 1000));
@@ -248,11 +244,7 @@ TEST_CASE("a collection frees what it condemned, and its acyclic children by sli
   List *list = host.list();
   host.set(loop->left, loop);
   host.give(loop->right, list);
-  for (int i = 0; i < 200; ++i) {
-    Leaf *leaf = host.leaf();
-    host.push(list, box(leaf));
-    host.drop(leaf);
-  }
+  for (int i = 0; i < 200; ++i) host.push_given(list, host.leaf());
   host.drop(loop);
   loam_collect_request(host.runtime);
   loam_safepoint(host.thread);

@@ -182,8 +182,7 @@ TEST_CASE("a pass upwards that begins in every slab takes them up slice by slice
   while (list->length < slabs) {
     Sized *filler = host.sized(30);  // 256 bytes
     if ((reinterpret_cast<std::uintptr_t>(filler) & (loam::alloc::kSlabBytes - 1)) == 0) {
-      host.push(list, box(filler));
-      host.drop(filler);
+      host.push_given(list, filler);
     } else {
       spare.push_back(filler);
     }

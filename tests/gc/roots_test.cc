@@ -118,11 +118,7 @@ TEST_CASE("a hint that is garbage is freed from a heap of 48 MiB") {
   Host host("torture=slice:5000");
   loam_collect_disable(host.thread);
   List *list = host.list();
-  for (std::size_t i = scaled(1500000); i > 0; --i) {
-    Triple *element = host.triple();
-    host.push(list, box(element));
-    host.drop(element);
-  }
+  for (std::size_t i = scaled(1500000); i > 0; --i) host.push_given(list, host.triple());
   Triple *lost = host.triple();
   host.set(lost->refs[0], lost);
   loam_collect_enable(host.thread);

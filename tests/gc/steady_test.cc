@@ -172,11 +172,7 @@ TEST_CASE("the tables of a heap of 40 MiB are backed in slices, before anything 
   Host host("torture=slice:1000");
   loam_collect_disable(host.thread);
   List *list = host.list();
-  for (std::size_t i = scaled(1800000); i > 0; --i) {
-    Pair *element = host.pair();
-    host.push(list, box(element));
-    host.drop(element);
-  }
+  for (std::size_t i = scaled(1800000); i > 0; --i) host.push_given(list, host.pair());
   Cycles cycles(host);
   std::size_t slices = 0, longest = 0;
   host.on_event = [&, counts = host.on_event](const loam_event &event) {

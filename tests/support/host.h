@@ -173,6 +173,12 @@ class Host {
     loam::test::set_word(thread, field, word);
   }
   void push(List *list, std::uint64_t word) { REQUIRE(loam::test::push(thread, list, word)); }
+  // An item that the list alone holds from now on.
+  template <class T>
+  void push_given(List *list, T *object) {
+    push(list, box(object));
+    drop(object);
+  }
   template <class T>
   void hold(T *object) {
     loam_incref(thread, as_object(object));
