@@ -102,6 +102,7 @@ Type *Collector::add_type(const Type &type) {
       map_fields(type.values, &copy->value_count, reinterpret_cast<uint16_t *>(tail));
   tail += values_bytes;
   copy->has_rest = type.has_rest || copy->ref_count != 0 || copy->value_count != 0;
+  copy->only_run = !copy->has_rest && (copy->ref_words | copy->value_words) == 0;
   std::memcpy(tail, type.name, name_bytes);
   copy->name = tail;
   const uint32_t tag = types_.count << LOAM_TAG_TYPE_SHIFT;

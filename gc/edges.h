@@ -41,13 +41,14 @@ inline void visit_word(const Type &type, uint64_t word, Visit &&visit) {
 }
 
 // visit(loam_object *) for each field that is a reference or may hold one, NULL included: it is no
-// address in the range, so that the test for that finds it too.
+// address in the range, so that the test for that finds it too. Returns type.has_rest: of most types
+// one look at only_run tells that there is nothing else.
 template <typename Visit>
-inline void visit_fields(const Type &type, const loam_object *object, Visit &&visit) {
+inline bool visit_fields(const Type &type, const loam_object *object, Visit &&visit) {
   for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
     visit(read_field<loam_object *>(object, at));
   }
-  if (LOAM_EXPECT((type.ref_words | type.value_words) == 0)) return;
+  if (LOAM_EXPECT(type.only_run)) return false;
   for (uint32_t words = type.ref_words; words != 0; words &= words - 1) {
     const auto at = static_cast<unsigned>(__builtin_ctz(words));
     visit(read_field<loam_object *>(object, at * sizeof(uint64_t)));
@@ -56,6 +57,7 @@ inline void visit_fields(const Type &type, const loam_object *object, Visit &&vi
     const auto at = static_cast<unsigned>(__builtin_ctz(words));
     visit_word(type, read_field<uint64_t>(object, at * sizeof(uint64_t)), visit);
   }
+  return type.has_rest;
 }
 
 // The same fields, for whoever looks at targets in a loop of its own: appends those that are not

@@ -75,18 +75,20 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
     const uint32_t refcount = object->refcount;
     const Type &type = view.type_of(object);
     refcounts[at] = Tables::noted(refcount);
+    bool more;
     if (kReachedOnly) {  // at once: they may lead to members whose turn is yet to come
-      visit_fields(type, object, [&view, &tally](loam_object *target) {
+      more = visit_fields(type, object, [&view, &tally](loam_object *target) {
         count_edge<kScope>(view, target, tally);
       });
     } else {
+      more = type.has_rest;
       gathered = gather_fields(type, object, targets, gathered);
       if (LOAM_RARELY(gathered > kGathered)) {
         tally |= count_targets<kScope>(view, targets, gathered);
         gathered = 0;
       }
     }
-    if (LOAM_RARELY(type.has_rest)) tally |= count_rest<kScope>(object);
+    if (LOAM_RARELY(more)) tally |= count_rest<kScope>(object);
   } while (bits != 0);
   if (!kReachedOnly) tally |= count_targets<kScope>(view, targets, gathered);
   return tally;
@@ -97,9 +99,10 @@ Judge::EdgeTally Judge::count_object(loam_object *object) {
   const View<kScope> view(*this);
   const Type &type = view.type_of(object);
   EdgeTally tally;
-  visit_fields(type, object,
-               [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
-  if (type.has_rest) tally |= count_rest<kScope>(object);
+  const bool more = visit_fields(type, object, [&view, &tally](loam_object *target) {
+    count_edge<kScope>(view, target, tally);
+  });
+  if (more) tally |= count_rest<kScope>(object);
   return tally;
 }
 
@@ -276,12 +279,12 @@ void Judge::mark_from(View<kScope> view, loam_object *member) {
       continue;
     }
     const Type &type = view.type_of(object);
-    visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
+    const bool more = visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
       if (!mark_edge<kScope>(view, target)) return;
       if (LOAM_RARELY(depth == kMarkStack)) return make_grey(target);
       stack[depth++] = target;
     });
-    if (LOAM_EXPECT(!type.has_rest)) continue;
+    if (LOAM_EXPECT(!more)) continue;
     mark_depth_ = depth;
     mark_rest<kScope>(object);
     depth = mark_depth_;

@@ -92,14 +92,14 @@ size_t Cycle::mark(size_t budget) {
     }
     const Type &type = view.type_of(object);
     ++used;
-    visit_fields(type, object, [&](loam_object *target) {
+    const bool more = visit_fields(type, object, [&](loam_object *target) {
       const size_t number = blacken(view, target);
       if (number == kNoNumber) return;
       direction.note(object, target);
       if (LOAM_RARELY(depth == kStack)) return make_grey(number);
       stack[depth++] = target;
     });
-    if (LOAM_RARELY(type.has_rest)) mark_rest(object);
+    if (LOAM_RARELY(more)) mark_rest(object);
     if (LOAM_RARELY(direction.is_complete())) {
       upwards_ = sampling_ && direction.leads_up();
       if (upwards_) break;
@@ -273,8 +273,9 @@ size_t Cycle::scan_slab_upwards(size_t budget) {
         if (((allocated >> at) & 1) == 0 || object->tag == 0) continue;
         ++used;
         const Type &type = view.type_of(object);
-        visit_fields(type, object, [&](loam_object *target) { front.blacken(view, target); });
-        if (LOAM_RARELY(type.has_rest)) {
+        const bool more =
+            visit_fields(type, object, [&](loam_object *target) { front.blacken(view, target); });
+        if (LOAM_RARELY(more)) {
           front.forget();
           mark_rest(object);
         }

@@ -75,10 +75,10 @@ struct Judge::Reach {
 
   template <typename Push>
   void scan(const Tables &local, const Type &type, loam_object *object, Push &&reached) {
-    visit_fields(type, object, [&](loam_object *target) {
+    const bool more = visit_fields(type, object, [&](loam_object *target) {
       if (edge(local, *this, target)) reached(target);
     });
-    if (LOAM_RARELY(type.has_rest)) {
+    if (LOAM_RARELY(more)) {
       gc.mark_depth_ = depth;
       gc.reach_rest(object, cursor);
       depth = gc.mark_depth_;

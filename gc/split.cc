@@ -94,10 +94,11 @@ size_t Cycle::walk(loam_object *first) {
     loam_object *object = objects[next];
     batch.deficit += object->refcount;
     const Type &type = view.type_of(object);
-    visit_fields(type, object, [this, &view, objects, &batch](loam_object *target) {
-      follow(view, objects, batch, target);
-    });
-    if (LOAM_RARELY(type.has_rest)) closed = walk_rest(object, &batch);
+    const bool more =
+        visit_fields(type, object, [this, &view, objects, &batch](loam_object *target) {
+          follow(view, objects, batch, target);
+        });
+    if (LOAM_RARELY(more)) closed = walk_rest(object, &batch);
   }
   closed = closed && batch.deficit == 0 && is_closed(view, batch.count);
   if (closed) {

@@ -172,9 +172,10 @@ LOAM_NOINLINE void Collector::release_rest(const uint64_t *set, loam_object *obj
 inline void Collector::release_edges(const Tables &tables, const uint64_t *set,
                                      loam_object *object) {
   const Type &type = type_of(object);
-  visit_fields(type, object,
-               [this, &tables, set](loam_object *target) { release_edge(tables, set, target); });
-  if (LOAM_RARELY(type.has_rest)) release_rest(set, object);
+  const bool more = visit_fields(type, object, [this, &tables, set](loam_object *target) {
+    release_edge(tables, set, target);
+  });
+  if (LOAM_RARELY(more)) release_rest(set, object);
 }
 
 inline void Collector::release_word(Tables tables, const uint64_t *set, size_t slab, size_t word,

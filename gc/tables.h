@@ -50,11 +50,8 @@ struct Tables {
   }
   // Counts an edge to the block; true when the byte is full.
   bool count(size_t number) const {
-    const uint8_t before = counts[number];
-    if (LOAM_EXPECT(before != kCountContinues)) {
-      counts[number] = static_cast<uint8_t>(before + 1);
-      return false;
-    }
+    if (LOAM_EXPECT(++counts[number] != 0)) return false;  // adds and tests in one instruction
+    counts[number] = kCountContinues;
     ++overflow[number];
     return true;
   }

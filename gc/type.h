@@ -22,6 +22,7 @@ struct Type : loam_type {
   alloc::Kind kind;  // kLeaf: untracked (no references, or acyclic); kContainer
   bool unzeroed;     // LOAM_TYPE_UNZEROED
   bool has_edges;    // false: nothing to trace
+  bool only_run;     // all its edges are the run of fields below
   bool has_rest;     // edges behind its first words: far fields, items, what trace reports
   // Dies without host code; all its edges are fields of the first words; its blocks have a head.
   bool dies_plainly;
