@@ -41,8 +41,8 @@ inline void visit_word(const Type &type, uint64_t word, Visit &&visit) {
 }
 
 // visit(loam_object *) for each field that is a reference or may hold one, NULL included: it is no
-// address in the range, so that the test for that finds it too. Returns type.has_rest: of most types
-// one look at only_run tells that there is nothing else.
+// address in the range, so that the test for that finds it too. Returns type.has_rest: of most
+// types one look at only_run tells that there is nothing else.
 template <typename Visit>
 inline bool visit_fields(const Type &type, const loam_object *object, Visit &&visit) {
   for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
