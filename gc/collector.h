@@ -135,10 +135,10 @@ class Collector {
   // teardown.cc
   [[noreturn]] void dropped_dead(loam_object *object);
   void dropped_slow(loam_object *object);
-  void cascade(loam_object *next, size_t most);
+  void cascade(loam_object *next, size_t most, size_t least = 0);
   void drain_all();
   void drain_slice();
-  void drain(size_t most);
+  void drain(size_t most, size_t least = 0);
   void drain_swept();
   void set_aside(loam_object *next);
   void queue_dead(loam_object *object);

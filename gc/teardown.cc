@@ -13,6 +13,37 @@ using alloc::Large;
 using alloc::Range;
 using alloc::Slab;
 
+namespace {
+
+// Where a cascade with a budget ends: after `most` objects; or, when these take far longer than the
+// 10 to 60 ns that they should, as soon as that is seen, but not before `least`. It is the memory
+// that takes long then: the host of a guest has lost sight of its pages.
+class Bound {
+ public:
+  Bound(size_t most, size_t least)
+      : most_(most), least_(least), start_ns_(is_none() ? 0 : alloc::os_monotonic_ns()) {}
+
+  size_t most() const { return most_; }
+  // After `freed` objects: after how many to ask again; `freed`: it is over.
+  size_t next_look(size_t freed) const {
+    if (is_none() || freed == most_) return most_;
+    if (freed != 0 && freed >= least_ && is_late()) return freed;
+    return most_ - freed > kLook ? freed + kLook : most_;
+  }
+
+ private:
+  static constexpr size_t kLook = 32;  // objects: a look at the clock takes as long as one or two
+  static constexpr uint64_t kPatienceNs = 100;  // for each object that it may free
+
+  bool is_none() const { return most_ == SIZE_MAX; }
+  bool is_late() const { return alloc::os_monotonic_ns() - start_ns_ > most_ * kPatienceNs; }
+
+  size_t most_, least_;
+  uint64_t start_ns_;
+};
+
+}  // namespace
+
 LOAM_NOINLINE void Collector::dropped_dead(loam_object *object) {
   ++object->refcount;  // as it was
   if (heap_.debug()) check_object(object, "loam_decref");
@@ -42,8 +73,8 @@ void Collector::drain_all() {
   teardown_.holds_segments = false;
 }
 
-// What waits, up to the budget, but twice as many objects as were taken from the heap since the
-// last slice: so the dead do not pile up.
+// What waits, up to the budget, but at least twice as many objects as were taken from the heap
+// since the last slice: so the dead do not pile up.
 void Collector::drain_slice() {
   if (teardown_.nothing_waits()) {
     if (!teardown_.holds_segments) return;
@@ -54,8 +85,8 @@ void Collector::drain_slice() {
     return;
   }
   const uint64_t taken = teardown_.behind ? heap_.taken_blocks - teardown_.drained_at : 0;
-  const uint64_t budget = pacing_.cascade_budget;
-  drain(budget > 2 * taken ? budget : 2 * taken);
+  const uint64_t budget = pacing_.cascade_budget, least = 2 * taken;
+  drain(budget > least ? budget : least, least);
   teardown_.drained_at = heap_.taken_blocks;
 }
 
@@ -65,9 +96,9 @@ void Collector::drain_swept() {
   drain(teardown_.behind ? 0 : pacing_.cascade_budget);
 }
 
-void Collector::drain(size_t most) {
+void Collector::drain(size_t most, size_t least) {
   const uint64_t start_ns = alloc::os_monotonic_ns(), freed_before = statistics_.freed_by_count;
-  cascade(nullptr, most);
+  cascade(nullptr, most, least);
   report_work(Work::kDrain, start_ns, alloc::os_monotonic_ns() - start_ns,
               statistics_.freed_by_count - freed_before);
 }
@@ -83,9 +114,9 @@ bool Collector::relieve_waiting() {
   return true;
 }
 
-// The death of an object and of what dies with it, or, without one, of all that waits; `most`
-// objects at the most, the rest is left for the next safepoints.
-void Collector::cascade(loam_object *next, size_t most) {
+// The death of an object and of what dies with it, or, without one, of all that waits; as far as
+// Bound says, the rest is left for the next safepoints.
+void Collector::cascade(loam_object *next, size_t most, size_t least) {
   activity_ = Activity::kDraining;
   teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
   if (most != SIZE_MAX && !teardown_.holds_segments) {
@@ -93,12 +124,18 @@ void Collector::cascade(loam_object *next, size_t most) {
     teardown_.holds_segments = true;
   }
   const bool takes_aside = next == nullptr || !teardown_.behind;
-  while (most != 0) {
+  const Bound bound(most, least);
+  size_t freed = 0, look = bound.next_look(0);
+  for (;;) {
+    if (LOAM_RARELY(freed == look)) {
+      look = bound.next_look(freed);
+      if (freed == look) break;
+    }
     if (next == nullptr) {
       const ReleaseQueue::Entry entry = teardown_.queue.take();
       if (LOAM_RARELY(entry == 0)) {
         if (!takes_aside || teardown_.nothing_aside()) break;
-        if (!teardown_.queue.restore()) load_pending(most);
+        if (!teardown_.queue.restore()) load_pending(bound.most() - freed);
         continue;
       }
       loam_object *object = ReleaseQueue::object_of(entry);
@@ -106,9 +143,9 @@ void Collector::cascade(loam_object *next, size_t most) {
       next = object;
     }
     next = destroy(next);
-    --most;
+    ++freed;
   }
-  if (LOAM_RARELY(most == 0)) set_aside(next);
+  if (LOAM_RARELY(freed == look)) set_aside(next);
   teardown_.returns.finish();
   activity_ = Activity::kIdle;
   if (LOAM_EXPECT(teardown_.nothing_aside())) {
@@ -126,25 +163,24 @@ void Collector::cascade(loam_object *next, size_t most) {
   attend(kAttendWork);
 }
 
-// Between slices no reference is left undecided: what is queued dies and is set aside, or lives.
+// What is queued waits for the next slice. References are not dropped before: until then each holds
+// its target, as those do that dead objects still have.
 LOAM_NOINLINE void Collector::set_aside(loam_object *next) {
   ReleaseQueue &queue = teardown_.queue;
-  loam_object *objects[ReleaseQueue::kAside];
+  ReleaseQueue::Entry entries[ReleaseQueue::kAside];
   const size_t room = ReleaseQueue::kAside - queue.aside();
   size_t count = 0;
-  const auto keep = [&](loam_object *object) {
+  const auto keep = [&](ReleaseQueue::Entry entry) {
+    loam_object *object = ReleaseQueue::object_of(entry);
     if (count < room) {
-      objects[count++] = object;
-    } else {
+      entries[count++] = entry;
+    } else if (ReleaseQueue::is_dead(entry) || release(object)) {
       teardown_.pending.add(object);
     }
   };
-  if (next != nullptr) keep(next);
-  while (const ReleaseQueue::Entry entry = queue.take()) {
-    loam_object *object = ReleaseQueue::object_of(entry);
-    if (ReleaseQueue::is_dead(entry) || release(object)) keep(object);
-  }
-  queue.set_aside(objects, count);
+  if (next != nullptr) keep(ReleaseQueue::dead(next));
+  while (const ReleaseQueue::Entry entry = queue.take()) keep(entry);
+  queue.set_aside(entries, count);
 }
 
 // Drops one reference; true when the object is to die of it.

@@ -49,12 +49,12 @@ class ReleaseQueue {
   // Moves the top of the stack out, prefetched; returns how many, kBatch at the most.
   unsigned unload(Entry *out);
 
-  // Dead objects at the stack's bottom, set aside until restore(): without them the queue is empty.
+  // Entries at the stack's bottom, set aside until restore(): without them the queue is empty.
   static constexpr size_t kAside = 768;
   size_t aside() const { return floor_; }
   // The first of them is on top; they and those aside are kAside at the most.
-  void set_aside(loam_object *const *objects, size_t count) {
-    while (count > 0) push(dead(objects[--count]));
+  void set_aside(const Entry *entries, size_t count) {
+    while (count > 0) push(entries[--count]);
     set_floor(depth_);
   }
   bool restore() {  // false: there were none

@@ -14,7 +14,9 @@ namespace {
 
 using namespace loam::test;
 
-constexpr std::size_t kBudgets[] = {1, 7, 1000};
+// Within a slice this long nobody looks at the clock.
+constexpr std::size_t kUntimed = 32;
+constexpr std::size_t kBudgets[] = {1, 7, kUntimed};
 
 // n objects linked by their first field, the newest first; the test holds the newest.
 template <class Make>
@@ -97,17 +99,17 @@ TEST_CASE("a decref frees nothing of the cascades before it") {
 
 TEST_CASE("a decref while much waits bounds itself and leaves the rest") {
   constexpr std::size_t kWide = 3000;  // more than the queue sets aside
-  Host host(options(1000).c_str());
+  Host host(options(kUntimed).c_str());
   for (int i = 0; i < 3; ++i) {
     List *list = host.list();
     for (std::size_t j = 0; j < kWide; ++j) host.push_given(list, host.pair());
-    CHECK(freed_by(host, [&] { host.drop(list); }) == 1000);
+    CHECK(freed_by(host, [&] { host.drop(list); }) == kUntimed);
   }
-  CHECK(host.stats().pending_objects == 3 * (kWide + 1 - 1000));
-  CHECK(freed_by(host, [&] { host.drop(tree(host, 8)); }) == 255);
+  CHECK(host.stats().pending_objects == 3 * (kWide + 1 - kUntimed));
+  CHECK(freed_by(host, [&] { host.drop(tree(host, 4)); }) == 15);
   CHECK(host.verify());
   while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
-  CHECK(freed(host) == 3 * (kWide + 1) + 255);
+  CHECK(freed(host) == 3 * (kWide + 1) + 15);
 }
 
 // Half of the objects are old, every seventh is held, and the tree is linked in any order.
@@ -168,6 +170,41 @@ TEST_CASE("counts are exact between slices") {
   host.drop(root);
   CHECK(loam_refcount(as_object(shared)) == 1);
   host.drop(shared);
+}
+
+// The leaves of a tree refer to objects that the test holds, and to rings that nobody does.
+TEST_CASE("what a waiting reference leads to lives until its turn") {
+  constexpr std::size_t kNodes = 4095, kLeaves = (kNodes + 1) / 2, kShared = 100;
+  for (const char *more : {"", ",young_threshold=64", ",torture=slice:20"}) {
+    CAPTURE(more);
+    Host host(options(kUntimed, more).c_str());
+    std::vector<Pair *> shared, nodes;
+    for (std::size_t i = 0; i < kShared; ++i) shared.push_back(host.pair());
+    for (std::size_t i = 0; i < kNodes; ++i) nodes.push_back(host.pair());
+    for (std::size_t i = 1; i < kNodes; ++i) {
+      Pair *parent = nodes[(i - 1) / 2];
+      host.give(i % 2 == 1 ? parent->left : parent->right, nodes[i]);
+    }
+    for (std::size_t i = kNodes - kLeaves; i < kNodes; ++i) {
+      host.set(nodes[i]->left, shared[i % kShared]);
+      Pair *ring = host.pair();
+      host.set(ring->left, ring);
+      host.give(nodes[i]->right, ring);
+    }
+    host.drop(nodes[0]);
+    while (host.stats().pending_objects != 0) {
+      for (Pair *pair : shared) REQUIRE(loam_refcount(as_object(pair)) >= 1);
+      loam_collect_young(host.thread);
+      REQUIRE(host.verify());
+      host.drop(host.pair());
+      loam_safepoint(host.thread);
+    }
+    for (Pair *pair : shared) CHECK(loam_refcount(as_object(pair)) == 1);
+    host.collect();
+    CHECK(host.stats().freed_by_collector == kLeaves);
+    for (Pair *pair : shared) host.drop(pair);
+    CHECK(host.bytes() == 0);
+  }
 }
 
 TEST_CASE("what waits is dead to those who look") {
