@@ -135,6 +135,7 @@ class Collector {
   // teardown.cc
   [[noreturn]] void dropped_dead(loam_object *object);
   void dropped_slow(loam_object *object);
+  // least: frees so many though it takes long
   void cascade(loam_object *next, size_t most, size_t least = 0);
   void drain_all();
   void drain_slice();

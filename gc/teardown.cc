@@ -15,31 +15,43 @@ using alloc::Slab;
 
 namespace {
 
-// Where a cascade with a budget ends: after `most` objects; or, when these take far longer than the
-// 10 to 60 ns that they should, as soon as that is seen, but not before `least`. It is the memory
+// Where a cascade with a budget ends: when `most` objects are freed; or, once `least` are, as soon
+// as it is seen to take far longer than the 10 to 60 ns for each that it should. It is the memory
 // that takes long then: the host of a guest has lost sight of its pages.
 class Bound {
  public:
-  Bound(size_t most, size_t least)
-      : most_(most), least_(least), start_ns_(is_none() ? 0 : alloc::os_monotonic_ns()) {}
+  Bound(size_t most, size_t least) : most_(most), least_(least), look_(most) {
+    if (most_ != SIZE_MAX && most_ > kTimedSteps) look_ = kTimedSteps;
+  }
 
   size_t most() const { return most_; }
-  // After `freed` objects: after how many to ask again; `freed`: it is over.
-  size_t next_look(size_t freed) const {
-    if (is_none() || freed == most_) return most_;
-    if (freed != 0 && freed >= least_ && is_late()) return freed;
-    return most_ - freed > kLook ? freed + kLook : most_;
+  // Asked before each step, which frees an object or drops a reference.
+  bool is_reached(size_t step, size_t freed) {
+    return LOAM_RARELY(step == look_) && look(step, freed);
   }
 
  private:
-  static constexpr size_t kLook = 32;  // objects: a look at the clock takes as long as one or two
+  static constexpr size_t kTimedSteps = 32;     // the clock takes as long as one or two
   static constexpr uint64_t kPatienceNs = 100;  // for each object that it may free
 
-  bool is_none() const { return most_ == SIZE_MAX; }
-  bool is_late() const { return alloc::os_monotonic_ns() - start_ns_ > most_ * kPatienceNs; }
+  LOAM_NOINLINE bool look(size_t step, size_t freed) {
+    const size_t left = most_ - freed;
+    if (left == 0 || (step >= timed_look_ && is_late(step) && freed >= least_)) return true;
+    look_ = step + (left < kTimedSteps ? left : kTimedSteps);
+    return false;
+  }
+  // Most cascades are over before the first look, and never read the clock.
+  bool is_late(size_t step) {
+    const uint64_t now_ns = alloc::os_monotonic_ns();
+    if (start_ns_ == 0) start_ns_ = now_ns;
+    timed_look_ = step + kTimedSteps;
+    return now_ns - start_ns_ > most_ * kPatienceNs;
+  }
 
   size_t most_, least_;
-  uint64_t start_ns_;
+  size_t look_;  // the step before which to look again
+  size_t timed_look_ = kTimedSteps;
+  uint64_t start_ns_ = 0;
 };
 
 }  // namespace
@@ -124,12 +136,12 @@ void Collector::cascade(loam_object *next, size_t most, size_t least) {
     teardown_.holds_segments = true;
   }
   const bool takes_aside = next == nullptr || !teardown_.behind;
-  const Bound bound(most, least);
-  size_t freed = 0, look = bound.next_look(0);
-  for (;;) {
-    if (LOAM_RARELY(freed == look)) {
-      look = bound.next_look(freed);
-      if (freed == look) break;
+  Bound bound(most, least);
+  size_t step = 0, freed = 0;
+  for (;; ++step) {
+    if (bound.is_reached(step, freed)) {
+      set_aside(next);
+      break;
     }
     if (next == nullptr) {
       const ReleaseQueue::Entry entry = teardown_.queue.take();
@@ -145,7 +157,6 @@ void Collector::cascade(loam_object *next, size_t most, size_t least) {
     next = destroy(next);
     ++freed;
   }
-  if (LOAM_RARELY(freed == look)) set_aside(next);
   teardown_.returns.finish();
   activity_ = Activity::kIdle;
   if (LOAM_EXPECT(teardown_.nothing_aside())) {

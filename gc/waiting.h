@@ -1,4 +1,4 @@
-// Dead objects that wait: what a cascade has at hand, and what is set aside until later.
+// What waits for its turn in a cascade, dead objects and their references: at hand, or set aside.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once

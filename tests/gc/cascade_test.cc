@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <random>
 #include <string>
 #include <vector>
@@ -82,9 +83,9 @@ TEST_CASE("a decref and each safepoint free as many objects as the budget says")
 }
 
 TEST_CASE("a cascade within the budget leaves nothing") {
-  Host host(options(100).c_str());
-  Pair *root = chain(host, 100);
-  CHECK(freed_by(host, [&] { host.drop(root); }) == 100);
+  Host host(options(kUntimed).c_str());
+  Pair *root = chain(host, kUntimed);
+  CHECK(freed_by(host, [&] { host.drop(root); }) == kUntimed);
   CHECK(host.stats().pending_objects == 0);
   CHECK(host.bytes() == 0);
 }
@@ -157,7 +158,7 @@ TEST_CASE("what waits is freed at twice the rate of allocation") {
   for (Triple *triple : made) host.drop(triple);
 }
 
-TEST_CASE("counts are exact between slices") {
+TEST_CASE("counts are exact where no reference waits") {
   Host host(options(3).c_str());
   Pair *shared = host.pair();
   Pair *root = host.pair();
@@ -170,6 +171,33 @@ TEST_CASE("counts are exact between slices") {
   host.drop(root);
   CHECK(loam_refcount(as_object(shared)) == 1);
   host.drop(shared);
+}
+
+TEST_CASE("a slice that takes too long ends, but not before twice what was allocated") {
+  constexpr std::size_t kObjects = 2000, kMade = 400, kRefill = 256;
+  using Clock = std::chrono::steady_clock;
+  Host host(options(1000).c_str());
+  host.on_dispose = [](Pair *) {  // 50 times of what it may take
+    const Clock::time_point end = Clock::now() + std::chrono::microseconds(5);
+    while (Clock::now() < end) {
+    }
+  };
+  Pair *root = chain(host, kObjects, [&] { return host.finalized_pair(); });
+  // The clock is looked at after so many steps, and found late after as many again.
+  CHECK(freed_by(host, [&] { host.drop(root); }) == 2 * kUntimed);
+  const std::size_t next = freed_by(host, [&] { loam_safepoint(host.thread); });
+  CHECK(next > kUntimed);
+  CHECK(next <= 2 * kUntimed);
+  std::vector<Pair *> made;
+  for (std::size_t i = 0; i < kMade; ++i) made.push_back(host.pair());
+  const std::size_t at_once = freed_by(host, [&] { loam_safepoint(host.thread); });
+  CHECK(at_once >= 2 * (kMade - kRefill));
+  CHECK(at_once < 1000);
+  CHECK(host.verify());
+  host.on_dispose = nullptr;
+  while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
+  CHECK(host.disposed == kObjects);
+  for (Pair *pair : made) host.drop(pair);
 }
 
 // The leaves of a tree refer to objects that the test holds, and to rings that nobody does.

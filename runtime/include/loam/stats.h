@@ -87,9 +87,9 @@ typedef struct loam_stats {
   size_t types;           /* registered */
   size_t frozen_objects;  /* set aside by loam_freeze and still alive */
   size_t weak_references; /* created and not destroyed */
-  /* dead and not freed yet: left by cascade_budget, or waiting until their finalizers may run; and
-   * references of the dead that wait to be dropped. What only these hold is alive till their turn,
-   * and not counted */
+  /* what cascade_budget left: dead objects and references that they held, each of which keeps its
+   * target alive till its turn; and the dead that wait until their finalizers may run. What only
+   * these hold is alive, and not counted */
   size_t pending_objects;
   /* objects that died by their count, children of collected ones included */
   uint64_t freed_by_count;
