@@ -553,3 +553,33 @@ TEST_CASE("objects made while a runtime is destroyed are disposed, and finalized
   CHECK(counts.finalized <= 10 + counts.made_late);
   CHECK(counts.disposed == 10 + counts.made_late);
 }
+
+// A large object keeps in its prefix what tables keep for small ones.
+TEST_CASE("a collection in a finalizer notes nothing of large objects that are condemned") {
+  for (const bool young : {false, true}) {
+    CAPTURE(young);
+    Host host;
+    Pair *holder = host.pair(), *loop = host.finalized_pair(), *child = host.pair();
+    Sized *large = host.sized(60);
+    host.give(large->refs[0], child);
+    host.set(large->refs[1], loop);
+    host.give(loop->left, large);
+    host.on_finalize = [&](Pair *self) {
+      host.set(holder->left, self->left);
+      if (young) {
+        loam_collect_young(host.thread);
+      } else {
+        host.collect();
+      }
+    };
+    host.drop(loop);
+    CHECK(host.collect() == 0);
+    CHECK(host.finalized == 1);
+    CHECK(host.verify());
+    CHECK(loam_type_of(host.runtime, as_object(child)) == host.types.pair);
+    CHECK(loam_refcount(as_object(child)) == 1);
+    host.drop(holder);
+    CHECK(host.collect() == 3);
+    CHECK(host.bytes() == 0);
+  }
+}
