@@ -256,16 +256,20 @@ void Heap::release_segments() {
   if (--segment_holds_ == 0) give_back_segments(SIZE_MAX);
 }
 
+// In runs of neighbours: a call that gives back few pages costs as much as one for many.
 void Heap::give_back_segments(size_t most) {
-  for (size_t segment = segment_limit_; segment-- > 0 && has_idle_segments() && most > 0;) {
-    const Segment &entry = range_.segments[segment];
-    if (!entry.committed || entry.free_slabs != ~uint64_t{0}) continue;
-    decommit_segment(segment);
-    --spare_segments_;
-    --most;
+  for (size_t end = segment_limit_; end != 0 && most != 0 && has_idle_segments();) {
+    size_t first = end;
+    while (first != 0 && is_idle(first - 1) && most != 0 && has_idle_segments()) {
+      decommit_segment(--first);
+      --most;
+    }
+    if (first != end) range_.give_back_segments(first, end);
+    end = first == end ? end - 1 : first;
   }
 }
 
+// An idle one. Its memory is yet to be given back.
 void Heap::decommit_segment(size_t segment) {
   size_t resident = 0;
   for (size_t at = 0; at < kSlabsPerSegment; ++at) {
@@ -276,10 +280,10 @@ void Heap::decommit_segment(size_t segment) {
     slab.dirty = slab.resident = false;
   }
   paging_.note_returned(resident);
-  range_.give_back_segment(segment);
   range_.segments[segment].committed = false;
   range_.segments[segment].free_slabs = 0;
   --segments_committed_;
+  --spare_segments_;
 }
 
 void Heap::link_partial(Slab &slab, size_t index) {
@@ -480,11 +484,11 @@ size_t Heap::trim(loam_thread *thread) {
   flush(thread);
   size_t bytes = (segments_before - segments_committed_) * kSegmentBytes;
   for (size_t segment = 0; segment < segment_limit_; ++segment) {
-    Segment &entry = range_.segments[segment];
+    const Segment &entry = range_.segments[segment];
     if (!entry.committed) continue;
-    if (entry.free_slabs == ~uint64_t{0}) {
+    if (is_idle(segment)) {
       decommit_segment(segment);
-      --spare_segments_;
+      range_.give_back_segments(segment, segment + 1);
       bytes += kSegmentBytes;
       continue;
     }

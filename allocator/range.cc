@@ -157,31 +157,29 @@ bool Range::commit_segment(size_t segment) {
   return done;
 }
 
-void Range::give_back_segment(size_t segment) {
-  const size_t slab = segment * kSlabsPerSegment;
-  const size_t number = slab * kBlocksPerStretch;
-  os_discard(slab_address(slab), kSegmentBytes);
-  if (!segments[segment].has_objects) {
-    return discard(bitmaps[kAllocated], number / 64, kSlabsPerSegment * kWordsPerStretch);
+void Range::give_back_segments(size_t segment, size_t end) {
+  const size_t slab = segment * kSlabsPerSegment, count = (end - segment) * kSlabsPerSegment;
+  os_discard(slab_address(slab), count * kSlabBytes);
+  bool has_objects = false;
+  for (size_t at = segment; at < end; ++at) has_objects = has_objects || segments[at].has_objects;
+  for (unsigned bitmap = 0; bitmap < (has_objects ? kBitmaps : kAllocated + 1); ++bitmap) {
+    uint64_t *const words = bitmaps[bitmap] + slab * kWordsPerStretch;
+    if (bitmap == kCycleMark || bitmap == kCycleGrey) {  // the only ones that may not be zero
+      drop(reinterpret_cast<uint8_t *>(words), count * kBitmapBytesPerSlab);
+    } else {
+      discard(words, 0, count * kWordsPerStretch);
+    }
   }
-  for (uint64_t *bitmap : bitmaps) {
-    discard(bitmap, number / 64, kSlabsPerSegment * kWordsPerStretch);
+  if (!has_objects) return;
+  discard(counts, slab * kBlocksPerStretch, count * kBlocksPerStretch);
+  discard_rare_counts(segment, end);
+  for (; segment < end; ++segment) {
+    segments[segment].has_objects = segments[segment].is_dense = false;
   }
-  for (const Bitmap hints : {kCycleMark, kCycleGrey}) {  // the only ones that may not be zero
-    drop(reinterpret_cast<uint8_t *>(words(hints, slab)), kSlabsPerSegment * kBitmapBytesPerSlab);
-  }
-  discard_counts(segment);
-  segments[segment].has_objects = segments[segment].is_dense = false;
 }
 
 void Range::discard_bitmap(Bitmap bitmap, size_t segment_limit) {
   discard(bitmaps[bitmap], 0, segment_limit * kSlabsPerSegment * kWordsPerStretch);
-}
-
-void Range::discard_counts(size_t segment) {
-  constexpr size_t kBlocks = kSlabsPerSegment * kBlocksPerStretch;
-  discard(counts, segment * kBlocks, kBlocks);
-  discard_rare_counts(segment, segment + 1);
 }
 
 void Range::discard_rare_counts(size_t segment, size_t end) {

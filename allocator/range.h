@@ -50,8 +50,8 @@ class Range {
   void release();
 
   bool commit_segment(size_t segment);  // false when the OS refuses
-  // The memory behind its blocks and tables; they read zero from now on.
-  void give_back_segment(size_t segment);
+  // The memory behind the blocks and tables of segments [segment, end); they read zero from now on.
+  void give_back_segments(size_t segment, size_t end);
   // Gives back the pages of a collector's table, all zero, over the first `segments` segments.
   void discard_bitmap(Bitmap bitmap, size_t segments);
   // The collector's tables over the first `segments` are about to be used nearly everywhere, and
@@ -163,7 +163,6 @@ class Range {
     return leaves_half_stretch(reciprocals[slab]) ? kBlocksPerStretch / 2 : kBlocksPerStretch;
   }
   void clear_overflow(size_t first_number, size_t count);
-  void discard_counts(size_t segment);
   void discard_rare_counts(size_t segment, size_t end);
 
   uintptr_t base_ = 0;

@@ -222,6 +222,7 @@ bool Collector::dispose_condemned(const GarbageSet &set, Sweep *at, size_t *budg
 // The bits of what is gone are cleared first: when the last block is free the slab may be given
 // back.
 bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
+  heap_.hold_segments();
   const bool done = each_condemned_slab(set, &at->slab, budget, [&](size_t slab) {
     uint64_t *const words = heap_.range().words(set.bitmap, slab);
     const size_t words_count = (heap_.range().slabs[slab].block_count + 63) / 64;
@@ -241,6 +242,7 @@ bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget)
     }
     return count;
   });
+  heap_.release_segments();
   if (!done) return false;
   Large *freed = nullptr;  // when the walk is past it
   const auto free_last = [this, &freed] {
