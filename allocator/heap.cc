@@ -200,7 +200,7 @@ size_t Heap::take_slab(unsigned head) {
   Pool &pool = pools_[head];
   Slab &slab = range_.slabs[index];
   slab.asked_bytes = slab.resident ? uint32_t{kSlabBytes} : touch_slab(index, pool);
-  if (segment.free_slabs == ~uint64_t{0}) --spare_segments_;
+  if (segment.is_idle()) --spare_segments_;
   segment.free_slabs &= ~Range::bit_of(index);
   segment.has_objects = segment.has_objects || pool.kind != Kind::kRaw;
   if (slab.dirty && (pool.kind != Kind::kRaw || debug_)) {
@@ -244,7 +244,7 @@ void Heap::release_slab(size_t index) {
   Segment &entry = range_.segments[segment];
   entry.free_slabs |= Range::bit_of(index);
   if (segment < segment_hint_) segment_hint_ = segment;
-  if (entry.free_slabs != ~uint64_t{0}) return;
+  if (!entry.is_idle()) return;
   ++spare_segments_;
   // debug: so that late uses are diagnosed
   if (!debug_ && segment_holds_ == 0) give_back_segments(SIZE_MAX);
@@ -260,7 +260,7 @@ void Heap::release_segments() {
 void Heap::give_back_segments(size_t most) {
   for (size_t end = segment_limit_; end != 0 && most != 0 && has_idle_segments();) {
     size_t first = end;
-    while (first != 0 && is_idle(first - 1) && most != 0 && has_idle_segments()) {
+    while (first != 0 && range_.segments[first - 1].is_idle() && most != 0 && has_idle_segments()) {
       decommit_segment(--first);
       --most;
     }
@@ -486,7 +486,7 @@ size_t Heap::trim(loam_thread *thread) {
   for (size_t segment = 0; segment < segment_limit_; ++segment) {
     const Segment &entry = range_.segments[segment];
     if (!entry.committed) continue;
-    if (is_idle(segment)) {
+    if (entry.is_idle()) {
       decommit_segment(segment);
       range_.give_back_segments(segment, segment + 1);
       bytes += kSegmentBytes;

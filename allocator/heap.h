@@ -208,10 +208,6 @@ class Heap {
   void release_slab(size_t slab);
   size_t free_slab_in_segments();
   bool commit_segment(size_t segment);
-  bool is_idle(size_t segment) const {
-    return range_.segments[segment].committed &&
-           range_.segments[segment].free_slabs == ~uint64_t{0};
-  }
   void decommit_segment(size_t segment);
   void return_block(void *block);
   unsigned list_end() const { return LOAM_HEADS_PRIVATE + private_pools_; }

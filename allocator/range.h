@@ -147,7 +147,7 @@ class Range {
   uint8_t *dense_refcounts = nullptr;
   uint64_t *bitmaps[kBitmaps] = {};
   // Working space for the collector, which costs no memory until it is used.
-  static constexpr size_t kScratchBytes = size_t{84} << 10;
+  static constexpr size_t kScratchBytes = size_t{92} << 10;
   void *scratch = nullptr;
   // Slots for the thread's lists, which cost no memory until they are used.
   static constexpr size_t kListSlots = 256;  // of one list, at most

@@ -75,7 +75,9 @@ struct alignas(64) Slab {
 static_assert(sizeof(Slab) == 64);
 
 struct Segment {
-  uint64_t free_slabs;  // a bit per slab without a pool
+  bool is_idle() const { return free_slabs == ~uint64_t{0}; }
+
+  uint64_t free_slabs;  // a bit per slab without a pool; 0 where it is not committed
   bool committed;
   bool accessible;                        // was committed before: the OS need not be asked again
   bool has_objects;                       // had a slab of them since it was committed

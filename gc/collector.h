@@ -135,9 +135,9 @@ class Collector {
   // teardown.cc
   [[noreturn]] void dropped_dead(loam_object *object);
   void dropped_slow(loam_object *object);
-  // least: frees so many though it takes long
   void cascade(loam_object *next, size_t most, size_t least = 0);
   void drain_all();
+  void release_segments();
   void drain_slice();
   void drain(size_t most, size_t least = 0);
   void drain_swept();

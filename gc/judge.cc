@@ -175,6 +175,7 @@ Judge::Judgement Judge::mark_from_roots(bool quiet) {
   Judgement tally = {};
   const View<kScope> view(*this);
   each_member_word<kScope>([&](size_t slab, size_t word, uint64_t bits) {
+    const size_t first = slab * kBlocksPerStretch + word * 64;
     uint64_t roots = roots_of_word<kScope>(view, slab, word, bits, quiet, tally);
     const size_t size = heap_.range().slabs[slab].block_size;
     char *const base = heap_.range().slab_address(slab) + word * 64 * size;
@@ -182,7 +183,7 @@ Judge::Judgement Judge::mark_from_roots(bool quiet) {
       const size_t at = static_cast<size_t>(__builtin_ctzll(roots));
       loam_object *root = reinterpret_cast<loam_object *>(base + at * size);
       if (kScope == Scope::kAll && remembered_count_ < kRememberedRoots) {
-        remembered_roots_[remembered_count_++] = root;
+        remembered_roots_[remembered_count_++] = {root, view.inner_edges(first + at)};
       }
       mark_from<kScope>(view, root);
     }
@@ -387,7 +388,7 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   unseen_ = unseen;
   kept_finalizable = false;
   edge_tally_ = EdgeTally{};
-  if (kScope == Scope::kAll && !edges_lead_far()) reach_from_memory();
+  if (kScope == Scope::kAll) reach_from_memory();
   if (kScope == Scope::kYoung && shares_counts) {
     // The cycle may have counted what was in these blocks before.
     each_member_word<kScope>([this](size_t slab, size_t word, uint64_t bits) {

@@ -39,10 +39,15 @@ class Judge {
   // Pointers that fit the working space, which is to be given to it before anything is judged.
   static constexpr size_t kMarkStack = 1024;
   static constexpr size_t kRememberedRoots = 1024;
-  static constexpr size_t kScratch = kMarkStack + kRememberedRoots;
+  struct Root {
+    loam_object *object;
+    size_t inner;  // edges from members
+  };
+  static constexpr size_t kScratch =
+      kMarkStack + kRememberedRoots * sizeof(Root) / sizeof(loam_object *);
   void use(loam_object **scratch) {
     mark_stack_ = scratch;
-    remembered_roots_ = scratch + kMarkStack;
+    remembered_roots_ = reinterpret_cast<Root *>(scratch + kMarkStack);
   }
 
   // quiet: no host code may run for it, so that what has a finalizer to run counts as held, and the
@@ -98,8 +103,8 @@ class Judge {
   struct Reach;
   void count_more(size_t number);
   void reach_rest(loam_object *object, size_t cursor);
-  bool recall_roots(const View<Scope::kAll> &view);
-  bool is_remembered(const View<Scope::kAll> &view, const loam_object *object) const;
+  void recall_roots();
+  bool is_still_root(const View<Scope::kAll> &view, const Root &root) const;
   bool reach_upwards();
   bool reach_large();
   bool edges_lead_far() const;
@@ -151,7 +156,7 @@ class Judge {
   alloc::Large *grey_large_ = nullptr;
   loam_object **mark_stack_ = nullptr;
   size_t remembered_count_ = 0;
-  loam_object **remembered_roots_ = nullptr;  // of the last full collection; may be gone
+  Root *remembered_roots_ = nullptr;  // of the last full collection; may be gone
 };
 
 }  // namespace loam::gc

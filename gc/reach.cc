@@ -214,23 +214,26 @@ bool Judge::reach_large() {
   return any;
 }
 
-// Marks the remembered roots that still are objects; false when there is none.
-bool Judge::recall_roots(const View<Scope::kAll> &view) {
-  bool any = false;
+// Marks the remembered roots that most likely still are some, and forgets the others.
+void Judge::recall_roots() {
+  const View<Scope::kAll> view(*this);
+  size_t recalled = 0;
   for (size_t i = 0; i < remembered_count_; ++i) {
-    loam_object *object = remembered_roots_[i];
-    if (!is_remembered(view, object)) continue;
-    const size_t number = view.number_of(object);
+    const Root root = remembered_roots_[i];
+    if (!is_still_root(view, root)) continue;
+    const size_t number = view.number_of(root.object);
     view.marks[number >> 6] |= Range::bit_of(number);
-    any = true;
+    remembered_roots_[recalled++] = root;
   }
-  return any;
+  remembered_count_ = recalled;
 }
 
-// Whether there still is an object where one was: the block may be another by now, or none.
-bool Judge::is_remembered(const View<Scope::kAll> &view, const loam_object *object) const {
-  return view.member_number(object) != kNoNumber && heap_.range().is_handed_out(object) &&
-         is_member<Scope::kAll>(object);
+// Whether there still is an object where one was, and more refers to it than members did then: the
+// block may be another by now, or none. Where what was outside has let go of a whole heap, the
+// shortcut would lead nowhere.
+bool Judge::is_still_root(const View<Scope::kAll> &view, const Root &root) const {
+  return view.member_number(root.object) != kNoNumber && heap_.range().is_handed_out(root.object) &&
+         is_member<Scope::kAll>(root.object) && root.object->refcount > root.inner;
 }
 
 // By a sample of neighbours: do fields of the same place lead to the same part of the heap? It
@@ -267,7 +270,9 @@ bool Judge::edges_lead_far() const {
 
 // Counts the edges of all that the remembered roots reach, and marks it.
 void Judge::reach_from_memory() {
-  if (!recall_roots(View<Scope::kAll>(*this))) return;
+  if (edges_lead_far()) remembered_count_ = 0;
+  recall_roots();
+  if (remembered_count_ == 0) return;
   Reach reach(*this);
   reach.pass();
   if (reach.ascends && !reach_upwards()) {
@@ -293,8 +298,7 @@ void Judge::reach_from_memory() {
 void Judge::check_memory() {
   const View<Scope::kAll> view(*this);
   for (size_t i = 0; i < remembered_count_; ++i) {
-    const loam_object *object = remembered_roots_[i];
-    if (!is_remembered(view, object)) continue;
+    const loam_object *object = remembered_roots_[i].object;
     if (object->refcount > view.inner_edges(view.number_of(object))) continue;
     each_member_word<Scope::kAll>([&view](size_t slab, size_t word, uint64_t bits) {
       view.marks[slab * alloc::kWordsPerStretch + word] &= ~bits;

@@ -81,8 +81,14 @@ LOAM_NOINLINE void Collector::dropped_slow(loam_object *object) {
 // Everything that waits, now.
 void Collector::drain_all() {
   if (!teardown_.nothing_waits()) drain(SIZE_MAX);
-  if (teardown_.holds_segments) heap_.release_segments();
+  release_segments();
+}
+
+// Those that cascades have emptied, all at once.
+void Collector::release_segments() {
+  if (!teardown_.holds_segments) return;
   teardown_.holds_segments = false;
+  heap_.release_segments();
 }
 
 // What waits, up to the budget, but at least twice as many objects as were taken from the heap
@@ -91,10 +97,7 @@ void Collector::drain_slice() {
   if (teardown_.nothing_waits()) {
     if (!teardown_.holds_segments) return;
     heap_.give_back_segments(1);
-    if (heap_.has_idle_segments()) return attend(kAttendWork);
-    heap_.release_segments();
-    teardown_.holds_segments = false;
-    return;
+    return heap_.has_idle_segments() ? attend(kAttendWork) : release_segments();
   }
   const uint64_t taken = teardown_.behind ? heap_.taken_blocks - teardown_.drained_at : 0;
   const uint64_t budget = pacing_.cascade_budget, least = 2 * taken;
@@ -131,7 +134,7 @@ bool Collector::relieve_waiting() {
 void Collector::cascade(loam_object *next, size_t most, size_t least) {
   activity_ = Activity::kDraining;
   teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
-  if (most != SIZE_MAX && !teardown_.holds_segments) {
+  if (!teardown_.holds_segments) {
     heap_.hold_segments();
     teardown_.holds_segments = true;
   }
@@ -161,13 +164,8 @@ void Collector::cascade(loam_object *next, size_t most, size_t least) {
   activity_ = Activity::kIdle;
   if (LOAM_EXPECT(teardown_.nothing_aside())) {
     teardown_.behind = false;
-    if (heap_.has_idle_segments()) {
-      if (teardown_.holds_segments) attend(kAttendWork);
-    } else if (teardown_.holds_segments) {
-      heap_.release_segments();
-      teardown_.holds_segments = false;
-    }
-    return;
+    const bool in_slices = most != SIZE_MAX && heap_.has_idle_segments();
+    return in_slices ? attend(kAttendWork) : release_segments();
   }
   if (!teardown_.behind) teardown_.drained_at = heap_.taken_blocks;
   teardown_.behind = true;

@@ -224,3 +224,12 @@ TEST_CASE("a remembered root that nothing holds any more keeps nothing") {
   CHECK(host.collect() == kNodes);
   host.drop(kept);
 }
+
+TEST_CASE("a remembered root keeps nothing when the reference to it moved inside") {
+  Host host;
+  const std::vector<Triple *> nodes = make_nodes(host);
+  Triple *root = link_tree(host, nodes);
+  CHECK(host.collect() == 0);
+  nodes.back()->refs[0] = as_object(root);
+  CHECK(host.collect() == kNodes);
+}
