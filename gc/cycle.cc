@@ -174,36 +174,57 @@ void Collector::note_end(Collection kind, uint64_t duration_ns, size_t collected
 
 // -- Ages.
 
+namespace {
+
+// Makes the objects old that are among some blocks of a word; returns the free blocks. Most words
+// are one run of neighbours, and the next of a run is found at less cost than the next bit.
+uint64_t make_old(char *base, size_t size, uint64_t bits) {
+  uint64_t free = 0;
+  while (bits != 0) {
+    const auto first = static_cast<unsigned>(__builtin_ctzll(bits));
+    const uint64_t gaps = ~(bits >> first);
+    const unsigned end = gaps != 0 ? first + static_cast<unsigned>(__builtin_ctzll(gaps)) : 64;
+    for (unsigned at = first; at != end; ++at) {
+      loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+      if (LOAM_EXPECT(object->tag != 0)) {
+        object->tag |= LOAM_FLAG_OLD;
+      } else {
+        free |= Range::bit_of(at);
+      }
+    }
+    bits = end < 64 ? bits >> end << end : 0;
+  }
+  return free;
+}
+
+}  // namespace
+
 // Every live young container becomes old. Free blocks stay young, and so do the condemned.
 void Collector::promote_young() {
   Range &range = heap_.range();
   alloc::Heap::SlabList rest;
   size_t promoted = 0;
   heap_.forget_free_young();
+  const bool any_doomed = judge_.condemned != 0 || judge_.emergency_condemned != 0;
   for (size_t slab; (slab = heap_.unlist_slab(heap_.young, &Slab::young)) != kNoSlab;) {
     if (range.tracked[slab] == 0) continue;
     const Slab &entry = range.slabs[slab];
     bool stays = false;
     for (size_t word = 0; word * 64 < entry.block_count; ++word) {
       uint64_t &young = range.words(alloc::kYoung, slab)[word];
-      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
+      if (young == 0) continue;
       // The condemned stay as they are: nobody reads their age, and the sweep clears the bits.
-      const uint64_t doomed =
-          range.words(alloc::kCondemned, slab)[word] | range.words(alloc::kEmergency, slab)[word];
-      stays = stays || (young & doomed) != 0;
-      for (uint64_t bits = young & ~doomed; bits != 0; bits &= bits - 1) {
-        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-        loam_object *object = reinterpret_cast<loam_object *>(base + at * entry.block_size);
-        if (object->tag == 0) {
-          stays = true;
-          ++heap_.free_young_blocks;
-          ++heap_.free_young_by_head[entry.head];
-        } else {
-          object->tag |= LOAM_FLAG_OLD;
-          young &= ~(bits & (~bits + 1));
-          ++promoted;
-        }
-      }
+      const uint64_t doomed = any_doomed ? range.words(alloc::kCondemned, slab)[word] |
+                                               range.words(alloc::kEmergency, slab)[word]
+                                         : 0;
+      char *const base = range.slab_address(slab) + word * 64 * entry.block_size;
+      const uint64_t free = make_old(base, entry.block_size, young & ~doomed);
+      const auto count = static_cast<uint32_t>(__builtin_popcountll(free));
+      heap_.free_young_blocks += count;
+      heap_.free_young_by_head[entry.head] += count;
+      promoted += static_cast<size_t>(__builtin_popcountll(young & ~doomed & ~free));
+      young &= doomed | free;
+      stays = stays || young != 0;
     }
     if (stays) heap_.list_slab(rest, &Slab::young, slab);
   }

@@ -265,22 +265,25 @@ size_t Cycle::scan_slab_upwards(size_t budget) {
     uint64_t &grey = range.bitmaps[alloc::kCycleGrey][first / 64];
     front.advance(first);
     while (grey != 0 && array_ == nullptr) {
-      uint64_t bits = grey;
+      uint64_t bits = grey & allocated;
       grey = 0;
-      for (; bits != 0 && array_ == nullptr; bits &= bits - 1) {
+      used += static_cast<size_t>(__builtin_popcountll(bits));
+      for (; bits != 0; bits &= bits - 1) {
         const auto at = static_cast<size_t>(__builtin_ctzll(bits));
         loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-        if (((allocated >> at) & 1) == 0 || object->tag == 0) continue;
-        ++used;
+        if (object->tag == 0) continue;
         const Type &type = view.type_of(object);
         const bool more =
             visit_fields(type, object, [&](loam_object *target) { front.blacken(view, target); });
-        if (LOAM_RARELY(more)) {
-          front.forget();
-          mark_rest(object);
-        }
+        if (LOAM_EXPECT(!more)) continue;
+        front.forget();
+        mark_rest(object);
+        if (array_ == nullptr) continue;
+        const uint64_t rest = bits & (bits - 1);
+        used -= static_cast<size_t>(__builtin_popcountll(rest));
+        grey |= rest;
+        break;
       }
-      grey |= bits;
       front.store();
     }
   }

@@ -85,6 +85,15 @@ struct Judge::Reach {
     }
   }
 
+  // A block of a word: if it is a member, its refcount is noted.
+  void scan_member(const Tables &local, Type *const *types, loam_object *object,
+                   uint8_t *refcount) {
+    if (!is_member<Scope::kAll>(object)) return;
+    *refcount = Tables::noted(object->refcount);
+    scan(local, *types[type_index(object->tag)], object,
+         [this](loam_object *target) { push(target); });
+  }
+
   void scan_word(size_t slab, size_t word, uint64_t bits);
   void scan_stack();
   void pass();
@@ -118,15 +127,23 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   if (roots == 0 && base::all_zero(local.counts + first, 64)) return;
   uint8_t *const refcounts = local.refcounts_of(slab) + first;
   if (!sampling) bits &= ~base::nonzero_bytes(refcounts);  // scanned before
+  const auto object_at = [=](size_t at) {
+    return reinterpret_cast<loam_object *>(base + at * size);
+  };
+  // Most words are reached whole: then none of their objects will be put on the stack.
+  if ((bits & ~roots & ~base::nonzero_bytes(local.counts + first)) == 0) {
+    cursor = first + 63;
+    for (; bits != 0; bits &= bits - 1) {
+      const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
+      scan_member(local, types, object_at(at), refcounts + at);
+    }
+    return;
+  }
   for (; bits != 0; bits &= bits - 1) {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
     if (local.counts[first + at] == 0 && ((roots >> at) & 1) == 0) continue;
-    loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-    if (!is_member<Scope::kAll>(object)) continue;
     cursor = first + at;
-    const Type &type = *types[type_index(object->tag)];
-    refcounts[at] = Tables::noted(object->refcount);
-    scan(local, type, object, [this](loam_object *target) { push(target); });
+    scan_member(local, types, object_at(at), refcounts + at);
   }
   cursor = first + 63;
 }
