@@ -175,10 +175,10 @@ class Heap {
   bool born_marked = false;   // blocks of containers that are handed out get a kCycleMark bit
   uint64_t taken_blocks = 0;  // from slabs, by lists or one by one, since the beginning
   size_t young_blocks = 0;    // kYoung bits set
-  // Of those, free ones that were on the thread's lists when the collector last counted, and have
-  // not been used since.
+  // Of those, free ones that were on a list when the collector last counted, and are unused since.
   size_t free_young_blocks = 0;
   uint32_t free_young_by_head[LOAM_HEAD_COUNT] = {};
+  size_t young_objects() const { return young_blocks - free_young_blocks + large_.young(); }
   void forget_free_young();
   void forget_free_young(unsigned head);  // its list is empty, or is about to be shortened
 

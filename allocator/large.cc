@@ -78,7 +78,7 @@ void LargeRegistry::close() {
   release_idle();
   each_raw([this](void *block) { release(block, raw_.find(block), raw_bytes(block)); });
   raw_.close();
-  held_bytes_ = count_ = 0;
+  held_bytes_ = count_ = containers_ = young_ = 0;
   for (; quarantine_count_ != 0; --quarantine_count_) {
     system_.free(quarantine_[quarantine_first_++ % kQuarantineBlocks].memory);
   }
@@ -187,6 +187,20 @@ void LargeRegistry::move_all(List from, List to) {
   target.next = source.next;
   source.next->previous = &target;
   source.next = source.previous = &source;
+}
+
+void LargeRegistry::make_old(Large *large) {
+  young_ -= large->young;
+  large->young = false;
+  move(large, kOldList);
+}
+
+void LargeRegistry::make_all_old() {
+  for (Large *large = first(kYoungList); large != end(kYoungList); large = large->next) {
+    large->young = false;
+    --young_;
+  }
+  move_all(kYoungList, kOldList);
 }
 
 Kind LargeRegistry::kind_of(const void *block) const {

@@ -6,7 +6,7 @@
 //   plain memory                | block ... |  in a map of addresses, with its size class
 //
 // registry.bytes() == the sum of Large::bytes over the lists and of raw_bytes over the map,
-//        and count() the number of blocks.
+//        and count(), containers() and young() are the numbers of such blocks.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -18,12 +18,11 @@
 #include "allocator/base/check.h"
 #include "allocator/base/report.h"
 #include "allocator/base/system_heap.h"
+#include "allocator/large_prefix.h"
 #include "allocator/slab.h"
 #include "allocator/start_map.h"
 
 namespace loam::alloc {
-
-class LargeRegistry;
 
 // Blocks of up to 128 KiB have a class, of which there are four for each doubling: those of
 // mimalloc, so that nothing of its blocks is left over.
@@ -41,36 +40,22 @@ inline unsigned large_class_of(size_t size) {  // of more than 256 bytes
 // What a large block of so many bytes, more than 256, costs; SIZE_MAX when there is no such block.
 size_t large_cost(const base::SystemHeap &source, size_t size);
 
-struct alignas(16) Large {
-  Large *next, *previous;  // the registry's list
-  Large *next_waiting;     // teardown's queue
-  Large *next_grey;        // the collector's queue
-  size_t bytes;            // what the block costs, prefix included
-  LargeRegistry *owner;    // the runtime's, so that another's block is told apart
-  uint32_t inner_edges;    // what range.counts is for small blocks
-  Kind kind;
-  // What the bitmaps are for small blocks.
-  bool young : 1, mark : 1, cycle_mark : 1, condemned : 1, emergency : 1, frozen : 1;
-  uint8_t magic;   // kMagic while alive
-  size_t scanned;  // collector: items of the array that the cycle has followed
-
-  static constexpr uint8_t kMagic = 0xA5;
-  void *block() { return this + 1; }
-  size_t size() const { return bytes - sizeof(Large); }  // what the host may use
-  static Large *of(const void *block) {
-    return static_cast<Large *>(const_cast<void *>(block)) - 1;
-  }
-};
-static_assert(sizeof(Large) == 64);
-
 class LargeRegistry {
  public:
-  // Containers that no collection has judged yet stand apart, so that a young collection need not
-  // walk the others.
-  enum List : unsigned { kLeafList, kYoungList, kOldList, kGreyList, kSeenList, kLists };
-  // Those of containers. The cycle parts the old ones: reached and not followed yet; dealt with in
-  // the pass under way.
-  static constexpr List kContainerLists[] = {kYoungList, kOldList, kGreyList, kSeenList};
+  // Apart stand containers that no collection has judged yet, since a young one need not walk the
+  // others; and the condemned, of either set. The cycle parts the old ones: reached and not followed
+  // yet; dealt with in the pass under way.
+  enum List : unsigned {
+    kLeafList,
+    kYoungList,
+    kOldList,
+    kGreyList,
+    kSeenList,
+    kCondemnedList,
+    kLists
+  };
+  static constexpr List kContainerLists[] = {kYoungList, kOldList, kGreyList, kSeenList,
+                                             kCondemnedList};
 
   // debug: what is freed lies in quarantine for a while, and late writes are told to `report`.
   // keeps_idle: some plain blocks that are freed wait for the next of their size.
@@ -119,6 +104,11 @@ class LargeRegistry {
   // for (Large *large = first(list); large != end(list); large = large->next)
   Large *first(unsigned list) const { return lists_[list].next; }
   const Large *end(unsigned list) const { return &lists_[list]; }
+  Large *last(unsigned list) const { return lists_[list].previous; }
+  size_t containers() const { return containers_; }
+  size_t young() const { return young_; }
+  void make_old(Large *large);
+  void make_all_old();  // but the condemned
 
   size_t bytes() const { return held_bytes_ - idle_bytes_; }
   size_t count() const { return count_; }
@@ -156,6 +146,8 @@ class LargeRegistry {
   Large lists_[kLists];    // sentinels of circular lists
   StartMap raw_;
   size_t count_ = 0;
+  size_t containers_ = 0;   // of them
+  size_t young_ = 0;        // of these, the condemned ones included
   size_t pages_count_ = 0;  // of them, those with pages of their own
   // Freed blocks by class; of the first classes one waits, or as many as 2 KiB hold: 60 KiB in all.
   struct Idle {
@@ -215,6 +207,8 @@ inline Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_
   held_bytes_ += cost;
   gross_bytes_ += cost;
   ++count_;
+  containers_ += large->young;
+  young_ += large->young;
   return large;
 }
 
@@ -223,6 +217,8 @@ inline void LargeRegistry::free(Large *large) {
   large->magic = 0;
   held_bytes_ -= large->bytes;
   --count_;
+  containers_ -= large->kind == Kind::kContainer;
+  young_ -= large->young;
   if (LOAM_RARELY(guarded_)) return free_guarded({large, large->block(), large->size()});
   system_.free(large);
 }

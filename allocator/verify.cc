@@ -53,12 +53,14 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
 //
 size_t Heap::verify_large() const {
   size_t findings = 0;
-  size_t large_bytes = 0, large_count = 0;
+  size_t large_bytes = 0, large_count = 0, containers = 0, young = 0;
   for (unsigned list = 0; list < LargeRegistry::kLists; ++list) {
     const auto id = static_cast<LargeRegistry::List>(list);
     for (const Large *large = large_.first(id); large != large_.end(id); large = large->next) {
       large_bytes += large->bytes;
       ++large_count;
+      containers += large->kind == Kind::kContainer;
+      young += large->young;
       const bool sound =
           large->magic == Large::kMagic && (!debug_ || guard_intact(large + 1, large->size()));
       if (!sound) {
@@ -91,6 +93,12 @@ size_t Heap::verify_large() const {
   if (large_bytes != large_.bytes() || large_count != large_.count()) {
     report_->message("[A-10] %zu large bytes are counted, %zu are in use", large_.bytes(),
                      large_bytes);
+    ++findings;
+  }
+  if (containers != large_.containers() || young != large_.young()) {
+    report_->message(
+        "[A-10] %zu large containers are counted, %zu of them young; there are %zu, %zu",
+        large_.containers(), large_.young(), containers, young);
     ++findings;
   }
   return findings;

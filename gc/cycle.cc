@@ -230,16 +230,7 @@ void Collector::promote_young() {
   }
   heap_.young = rest;
   heap_.young_blocks -= promoted;
-  LargeRegistry &registry = heap_.large();
-  for (Large *large = registry.first(LargeRegistry::kYoungList);
-       large != registry.end(LargeRegistry::kYoungList);) {
-    Large *next = large->next;
-    if (!large->condemned && !large->emergency) {
-      large->young = false;
-      registry.move(large, LargeRegistry::kOldList);
-    }
-    large = next;
-  }
+  heap_.large().make_all_old();
 }
 
 // -- When.
@@ -261,9 +252,7 @@ void Collector::reset_full_trigger() {
   full_trigger_ = trigger > pacing_.full_minimum_bytes ? trigger : pacing_.full_minimum_bytes;
 }
 
-bool Collector::young_due() const {
-  return heap_.young_blocks >= heap_.free_young_blocks + pacing_.young_threshold;
-}
+bool Collector::young_due() const { return heap_.young_objects() >= pacing_.young_threshold; }
 
 void Collector::growth_noted() {
   if (full_due() || over_limit() || slice_due()) attend(kAttendGrowth);
@@ -347,7 +336,7 @@ void Collector::run_young() {
     promote_young();
     return;
   }
-  const size_t judged = heap_.young_blocks - heap_.free_young_blocks;
+  const size_t judged = heap_.young_objects();
   const size_t collected = run_collection(Collection::kYoung);
   young_patience_ = collected >= judged / kLittle    ? 0
                     : young_patience_ == 0           ? 1

@@ -93,7 +93,8 @@ Cycle::Stage Cycle::stage() const {
 }
 
 size_t Cycle::stage_units() const {
-  const size_t slabs = heap_.slab_limit() * kSlabUnits;
+  const size_t large = heap_.large().containers() * kLargeUnits;
+  const size_t slabs = heap_.slab_limit() * kSlabUnits + large;
   switch (stage()) {
     case Stage::kStart:
       return slabs_to_back() * kStartUnits;
@@ -109,10 +110,10 @@ size_t Cycle::stage_units() const {
     case Stage::kCountAgain:
       return slabs + survivors_ / 2;
     case Stage::kClear:
-      return heap_.slab_limit() * kClearUnits;
+      return heap_.slab_limit() * kClearUnits + large;
     case Stage::kLook:
     case Stage::kLookAgain:
-      return heap_.slab_limit() * kLookUnits + suspects_;
+      return heap_.slab_limit() * kLookUnits + suspects_ + large;
     default:
       return slabs + 5 * suspects_;  // walked, released and freed
   }
@@ -202,7 +203,7 @@ size_t Cycle::count(size_t budget) {
   judge_.shares_counts = judge_.leaves_long_arrays = true;
   for (; slab_ < heap_.slab_limit() && used < budget; ++slab_) used += count_slab(slab_);
   if (slab_ == heap_.slab_limit()) {
-    while (used < budget && count_large()) ++used;
+    while (used < budget && count_large()) used += kLargeUnits;
     while (used < budget && (array_ != nullptr || next_long_array())) used += scan_array();
     if (used < budget) {
       heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
@@ -252,7 +253,9 @@ size_t Cycle::look(size_t budget) {
     if (used >= budget || grey_exists()) return used;
     used += look_at_slab(slab_);
   }
-  look_at_large();
+  for (; !grey_exists() && look_at_large(); used += kLargeUnits) {
+    if (used >= budget) return used;
+  }
   if (grey_exists()) return used;
   heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
   judge_.shares_counts = overflowed_ = false;
@@ -306,20 +309,18 @@ size_t Cycle::look_at_slab(size_t slab) {
   return used;
 }
 
-void Cycle::look_at_large() {
+// One large object; false when there is none left.
+bool Cycle::look_at_large() {
   LargeRegistry &registry = heap_.large();
-  for (Large *large; (large = registry.first(LargeRegistry::kOldList)) !=
-                     registry.end(LargeRegistry::kOldList);) {
-    const loam_object *object = static_cast<loam_object *>(large->block());
-    const uint32_t inner = large->inner_edges;
-    large->inner_edges = 0;
-    if (!large->cycle_mark && !large->frozen && object->refcount > inner) {
-      large->cycle_mark = true;
-      registry.move(large, LargeRegistry::kGreyList);
-    } else {
-      registry.move(large, LargeRegistry::kSeenList);
-    }
-  }
+  Large *large = registry.first(LargeRegistry::kOldList);
+  if (large == registry.end(LargeRegistry::kOldList)) return false;
+  const loam_object *object = static_cast<loam_object *>(large->block());
+  const bool is_root =
+      !large->cycle_mark && !large->frozen && object->refcount > large->inner_edges;
+  large->inner_edges = 0;
+  large->cycle_mark |= is_root;
+  registry.move(large, is_root ? LargeRegistry::kGreyList : LargeRegistry::kSeenList);
+  return true;
 }
 
 // -- The end.
@@ -341,12 +342,6 @@ void Cycle::begin_clear() {
   LargeRegistry &registry = heap_.large();
   registry.move_all(LargeRegistry::kGreyList, LargeRegistry::kOldList);
   registry.move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
-  for (const auto list : {LargeRegistry::kYoungList, LargeRegistry::kOldList}) {
-    for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
-      large->cycle_mark = false;
-      large->scanned = 0;
-    }
-  }
   phase_ = Phase::kClear;
   slab_ = hints_ = followed_ = 0;
   next_up_ = 1;
@@ -367,9 +362,27 @@ size_t Cycle::clear(size_t budget) {
     }
   }
   if (slab_ < limit) return used;
+  for (; clear_large(); used += kLargeUnits) {
+    if (used >= budget) return used;
+  }
+  heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
   phase_ = Phase::kIdle;
   if (refuted_) begin();
   return used;
+}
+
+// One large object; false when there is none left. Of the young ones those that are marked lie
+// behind the others: what is born now is linked in front, and what is cleared goes there too.
+bool Cycle::clear_large() {
+  LargeRegistry &registry = heap_.large();
+  Large *large = registry.last(LargeRegistry::kYoungList);
+  const bool is_young = large != registry.end(LargeRegistry::kYoungList) && large->cycle_mark;
+  if (!is_young) large = registry.first(LargeRegistry::kOldList);
+  if (large == registry.end(LargeRegistry::kOldList)) return false;
+  registry.move(large, is_young ? LargeRegistry::kYoungList : LargeRegistry::kSeenList);
+  large->cycle_mark = false;
+  large->scanned = 0;
+  return true;
 }
 
 void Cycle::clear_segment(size_t segment) {

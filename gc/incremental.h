@@ -82,6 +82,7 @@ class Cycle {
   static constexpr size_t kClearUnits = 48;   // clearing the tables of a slab
   static constexpr size_t kStartUnits = 128;  // having those of a slab backed
   static constexpr size_t kHugeUnits = 8192;  // the same by a huge page
+  static constexpr size_t kLargeUnits = 4;    // passing over a large object
 
   void begin();
   size_t slabs_to_back() const;
@@ -102,7 +103,7 @@ class Cycle {
   bool count_large();
   size_t look(size_t budget);
   size_t look_at_slab(size_t slab);
-  void look_at_large();
+  bool look_at_large();
 
   // MARK
   size_t mark(size_t budget);
@@ -142,6 +143,7 @@ class Cycle {
   size_t judge_rest();
   void begin_clear();
   size_t clear(size_t budget);
+  bool clear_large();
   void clear_segment(size_t segment);
 
   alloc::Heap &heap_;

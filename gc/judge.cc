@@ -22,6 +22,7 @@ namespace loam::gc {
 
 using alloc::kBlocksPerStretch;
 using alloc::Large;
+using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
@@ -363,16 +364,17 @@ void Judge::settle_large(bool quiet, Large *large, Judgement &tally) {
   static_cast<loam_object *>(large->block())->tag ^= LOAM_FLAG_CONDEMNED;
   if (kScope == Scope::kCondemned) {
     large->condemned = false;
+    heap_.large().make_old(large);
     --condemned;
     ++tally.acquitted;
     return;
   }
+  heap_.large().move(large, LargeRegistry::kCondemnedList);
   if (quiet) {
     large->emergency = true;
   } else {
     large->condemned = true;
   }
-  has_condemned_large = true;
   ++*garbage_set(quiet ? kEmergencySet : kCondemnedSet).count;
 }
 

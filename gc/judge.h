@@ -63,7 +63,6 @@ class Judge {
   size_t frozen = 0;     // objects
   size_t condemned = 0;  // members of the set
   size_t emergency_condemned = 0;
-  bool has_condemned_large = false;
   bool kept_finalizable = false;  // some were kept only because their finalizers have not run
   bool leads_out = false;         // there may be edges from the garbage to what is none
   // The cycle keeps counts of its own in the tables between slices; others clear theirs alone.

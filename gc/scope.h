@@ -85,13 +85,15 @@ inline void Judge::each_member_word(Visit &&visit) {
 template <Judge::Scope kScope, typename Visit>
 inline void Judge::each_large_member(Visit &&visit) {
   using alloc::LargeRegistry;
-  if (kScope == Scope::kCondemned && !has_condemned_large) return;
   const LargeRegistry &registry = heap_.large();
   for (const auto list : LargeRegistry::kContainerLists) {
     if (kScope == Scope::kYoung && list != LargeRegistry::kYoungList) continue;
-    for (alloc::Large *large = registry.first(list); large != registry.end(list);
-         large = large->next) {
-      if (kScope == Scope::kCondemned ? !large->condemned : large->condemned) continue;
+    if (kScope == Scope::kSuspects && list != LargeRegistry::kOldList) continue;  // split_large
+    if ((kScope == Scope::kCondemned) != (list == LargeRegistry::kCondemnedList)) continue;
+    alloc::Large *next;
+    for (alloc::Large *large = registry.first(list); large != registry.end(list); large = next) {
+      next = large->next;  // a verdict moves it
+      if (kScope == Scope::kCondemned && !large->condemned) continue;
       if (ScopeTable<kScope>::kMayMeetFrozen && large->frozen) continue;
       if (kScope == Scope::kSuspects && large->cycle_mark) continue;
       if (is_member<kScope>(static_cast<loam_object *>(large->block()))) visit(large);

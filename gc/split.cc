@@ -53,7 +53,8 @@ size_t Cycle::split(size_t budget) {
 
 bool Cycle::walks_in_vain() const { return in_vain_ > suspects_ / 10 + 2 * kBatch; }
 
-// From the large ones; then the cycle goes on with what is left.
+// From the large ones; then the cycle goes on with what is left. Of these only suspects stay on the
+// list of the old, so that FINAL need not walk the others.
 size_t Cycle::split_large(size_t budget) {
   LargeRegistry &registry = heap_.large();
   size_t used = 0;
@@ -61,12 +62,17 @@ size_t Cycle::split_large(size_t budget) {
     Large *large = registry.first(LargeRegistry::kOldList);
     if (large == registry.end(LargeRegistry::kOldList)) break;
     if (used >= budget || judge_.condemned >= kEnough) return used;
-    registry.move(large, LargeRegistry::kSeenList);
+    used += kLargeUnits;
+    if (large->cycle_mark || large->frozen) {
+      registry.move(large, LargeRegistry::kSeenList);
+      continue;
+    }
+    registry.move(large, LargeRegistry::kGreyList);
     loam_object *object = static_cast<loam_object *>(large->block());
-    if (large->cycle_mark || large->frozen || walks_in_vain()) continue;
-    if (Judge::is_member<Judge::Scope::kSuspects>(object)) used += walk(object);
+    if (walks_in_vain() || !Judge::is_member<Judge::Scope::kSuspects>(object)) continue;
+    used += walk(object);
   }
-  registry.move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
+  registry.move_all(LargeRegistry::kGreyList, LargeRegistry::kOldList);
   phase_ = Phase::kFinal;
   return used;
 }
@@ -194,7 +200,8 @@ void Cycle::condemn_batch(const Suspects &view, const Batch &batch) {
       Large *large = Large::of(object);
       large->mark = false;
       large->inner_edges = 0;
-      large->condemned = large->cycle_mark = judge_.has_condemned_large = true;
+      large->condemned = large->cycle_mark = true;
+      heap_.large().move(large, LargeRegistry::kCondemnedList);
       continue;
     }
     const size_t number = view.number_of(object);

@@ -28,12 +28,10 @@ inline void Collector::each_condemned_word(const GarbageSet &set, size_t slab, V
 // [G-4].
 template <typename Visit>
 void Collector::each_condemned_large(const GarbageSet &set, Visit &&visit) {
-  if (!judge_.has_condemned_large) return;
   const LargeRegistry &registry = heap_.large();
-  for (const auto list : LargeRegistry::kContainerLists) {
-    for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
-      if (set.bitmap == alloc::kCondemned ? large->condemned : large->emergency) visit(large);
-    }
+  constexpr auto kList = LargeRegistry::kCondemnedList;
+  for (Large *large = registry.first(kList); large != registry.end(kList); large = large->next) {
+    if (set.bitmap == alloc::kCondemned ? large->condemned : large->emergency) visit(large);
   }
 }
 
@@ -256,7 +254,6 @@ bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget)
     freed = large;
   });
   free_last();
-  if (set.bitmap == alloc::kCondemned) judge_.has_condemned_large = false;
   return true;
 }
 

@@ -79,6 +79,19 @@ TEST_CASE("young garbage is collected within a bounded number of allocations") {
   CHECK(most <= 4 * 1000);
 }
 
+TEST_CASE("young garbage of large objects is collected within as many") {
+  Host host("young_threshold=1000");
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < 20000; ++i) {
+    Sized *loop = host.sized(100);
+    host.set(loop->refs[0], loop);
+    host.drop(loop);
+    most = std::max(most, host.stats().large_blocks);
+  }
+  CHECK(host.stats().collections[LOAM_COLLECTION_YOUNG].pauses.count > 0);
+  CHECK(most <= 2 * 1000);
+}
+
 TEST_CASE("young containers that died by count set off no collection, also where none is reused") {
   for (const char *options : {"young_threshold=100", "young_threshold=100,debug",
                               "young_threshold=100,torture=never_reuse"}) {

@@ -90,7 +90,7 @@ TEST_CASE("what a collection left in the prefix of a large object is found") {
       [](Large *left) { left->mark = true; },      [](Large *left) { left->cycle_mark = true; },
       [](Large *left) { left->condemned = true; }, [](Large *left) { left->emergency = true; },
       [](Large *left) { left->frozen = true; },    [](Large *left) { left->inner_edges = 1; },
-      [](Large *left) { left->scanned = 2048; },
+      [](Large *left) { left->scanned = 2048; },   [](Large *left) { left->young = false; },
   };
   for (const auto change : changes) {
     CHECK(is_sound(host));
