@@ -246,8 +246,7 @@ void Heap::release_slab(size_t index) {
   if (segment < segment_hint_) segment_hint_ = segment;
   if (!entry.is_idle()) return;
   ++spare_segments_;
-  // debug: so that late uses are diagnosed
-  if (!debug_ && segment_holds_ == 0) give_back_segments(SIZE_MAX);
+  if (segment_holds_ == 0) give_back_segments(SIZE_MAX);
 }
 
 void Heap::hold_segments() { ++segment_holds_; }

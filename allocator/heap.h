@@ -78,9 +78,9 @@ class Heap {
   void hold_segments();
   void release_segments();
   void give_back_segments(size_t most);
-  bool has_idle_segments() const {  // more than are kept
+  bool has_idle_segments() const {  // more than are kept; debug: all are, to diagnose late uses
     const size_t kept = segments_committed_ / kIdleShare;
-    return spare_segments_ > (kept > 1 ? kept : 1);
+    return !debug_ && spare_segments_ > (kept > 1 ? kept : 1);
   }
   // In a heap of some size the collector gives its tables back when it is through with them.
   bool gives_back_tables() const { return segment_limit_ >= kHugeFrom; }

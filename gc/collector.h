@@ -130,6 +130,7 @@ class Collector {
   struct Sweep {
     SweepPass pass = SweepPass::kStart;
     size_t slab = kFirstSlab;
+    alloc::Large *large = nullptr;  // behind the slabs
   };
 
   // teardown.cc
@@ -171,14 +172,7 @@ class Collector {
   void run_weak_callbacks(loam_object *held);
 
   // sweep.cc
-  template <typename Visit>
-  void each_condemned_word(const GarbageSet &set, size_t slab, Visit &&visit);
-  template <typename Visit>
-  void each_condemned_large(const GarbageSet &set, Visit &&visit);
-  template <typename Visit>
-  size_t each_condemned(const GarbageSet &set, size_t slab, Visit &&visit);
-  template <typename Work>
-  bool each_condemned_slab(const GarbageSet &set, size_t *at, size_t *budget, Work &&work);
+  struct Members;
   bool forget_weak(Judge::SetName name, bool as_owner, Sweep *at, size_t *budget);
   bool finalize_condemned(size_t *budget);
   bool sweep(Judge::SetName name, Sweep *at, size_t *budget);

@@ -41,7 +41,7 @@ class Judge {
   static constexpr size_t kRememberedRoots = 1024;
   struct Root {
     loam_object *object;
-    size_t inner;  // edges from members
+    uint32_t inner;  // edges from members
   };
   static constexpr size_t kScratch =
       kMarkStack + kRememberedRoots * sizeof(Root) / sizeof(loam_object *);

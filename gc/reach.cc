@@ -130,7 +130,8 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   const auto object_at = [=](size_t at) {
     return reinterpret_cast<loam_object *>(base + at * size);
   };
-  // Most words are reached whole: then none of their objects will be put on the stack.
+  // Most words are reached whole: then none of their objects will be put on the stack, and the cursor
+  // may be at the end.
   if ((bits & ~roots & ~base::nonzero_bytes(local.counts + first)) == 0) {
     cursor = first + 63;
     for (; bits != 0; bits &= bits - 1) {
@@ -287,7 +288,7 @@ bool Judge::edges_lead_far() const {
 
 // Counts the edges of all that the remembered roots reach, and marks it.
 void Judge::reach_from_memory() {
-  if (edges_lead_far()) remembered_count_ = 0;
+  if (remembered_count_ != 0 && edges_lead_far()) remembered_count_ = 0;
   recall_roots();
   if (remembered_count_ == 0) return;
   Reach reach(*this);

@@ -14,76 +14,93 @@ using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
-// visit(slab, word, bits) for each word of one slab.
-template <typename Visit>
-inline void Collector::each_condemned_word(const GarbageSet &set, size_t slab, Visit &&visit) {
-  const uint64_t *const words = heap_.range().words(set.bitmap, slab);
-  const size_t count = (heap_.range().slabs[slab].block_count + 63) / 64;
-  for (size_t word = 0; word < count; ++word) {
-    if (words[word] != 0) visit(slab, word, words[word]);
-  }
-}
+// The members of a set, as the passes over it walk them: in slices, and while host code runs, because
+// members stay until they are freed [G-4].
+struct Collector::Members {
+  alloc::Heap &heap;
+  const GarbageSet &set;
 
-// visit(Large *), which may run host code: that may free or move all others, but not this one
-// [G-4].
-template <typename Visit>
-void Collector::each_condemned_large(const GarbageSet &set, Visit &&visit) {
-  const LargeRegistry &registry = heap_.large();
-  constexpr auto kList = LargeRegistry::kCondemnedList;
-  for (Large *large = registry.first(kList); large != registry.end(kList); large = large->next) {
-    if (set.bitmap == alloc::kCondemned ? large->condemned : large->emergency) visit(large);
-  }
-}
-
-// visit(object) for each member in one slab; host code may run meanwhile, because members stay
-// until they are freed [G-4].
-template <typename Visit>
-inline size_t Collector::each_condemned(const GarbageSet &set, size_t slab, Visit &&visit) {
-  size_t count = 0;
-  each_condemned_word(set, slab, [&](size_t, size_t word, uint64_t bits) {
-    const size_t size = heap_.range().slabs[slab].block_size;
-    char *const base = heap_.range().slab_address(slab) + word * 64 * size;
-    for (; bits != 0; bits &= bits - 1) {
-      const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-      visit(reinterpret_cast<loam_object *>(base + at * size));
-      ++count;
+  // visit(slab, word, bits) for each word of one slab.
+  template <typename Visit>
+  void each_word_of(size_t slab, Visit &&visit) const {
+    const uint64_t *const words = heap.range().words(set.bitmap, slab);
+    const size_t count = (heap.range().slabs[slab].block_count + 63) / 64;
+    for (size_t word = 0; word < count; ++word) {
+      if (words[word] != 0) visit(slab, word, words[word]);
     }
-  });
-  return count;
-}
-
-// work(slab), which returns what it did, for each slab of the set from *at on, about `budget` of
-// it; true at the end.
-template <typename Work>
-bool Collector::each_condemned_slab(const GarbageSet &set, size_t *at, size_t *budget,
-                                    Work &&work) {
-  if (*at == kFirstSlab) *at = alloc::Heap::first_listed(*set.list);
-  for (; *at != kNoSlab; *at = heap_.next_listed(*at, set.link)) {
-    if (*budget == 0) return false;
-    const size_t used = work(*at) + 1;
-    *budget -= used < *budget ? used : *budget;
   }
-  *at = kFirstSlab;
-  return true;
-}
+
+  // visit(object) for each in one slab; returns how many.
+  template <typename Visit>
+  size_t each_of(size_t slab, Visit &&visit) const {
+    size_t count = 0;
+    each_word_of(slab, [&](size_t, size_t word, uint64_t bits) {
+      const size_t size = heap.range().slabs[slab].block_size;
+      char *const base = heap.range().slab_address(slab) + word * 64 * size;
+      for (; bits != 0; bits &= bits - 1) {
+        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
+        visit(reinterpret_cast<loam_object *>(base + at * size));
+        ++count;
+      }
+    });
+    return count;
+  }
+
+  // work(slab), which returns what it did, for each slab from at->slab on, about `budget` of it;
+  // true at the end. The large members come after the slabs.
+  template <typename Work>
+  bool each_slab(Sweep *at, size_t *budget, Work &&work) const {
+    if (at->large != nullptr) return true;
+    if (at->slab == kFirstSlab) at->slab = alloc::Heap::first_listed(*set.list);
+    for (; at->slab != kNoSlab; at->slab = heap.next_listed(at->slab, set.link)) {
+      if (*budget == 0) return false;
+      const size_t used = work(at->slab) + 1;
+      *budget -= used < *budget ? used : *budget;
+    }
+    at->slab = kFirstSlab;
+    return true;
+  }
+
+  // visit(Large *) for each large one from at->large on, likewise.
+  template <typename Visit>
+  bool each_large(Sweep *at, size_t *budget, Visit &&visit) const {
+    constexpr auto kList = LargeRegistry::kCondemnedList;
+    constexpr size_t kUnits = 4;
+    const LargeRegistry &registry = heap.large();
+    Large *large = at->large != nullptr ? at->large : registry.first(kList);
+    for (; large != registry.end(kList); large = large->next) {
+      if (set.bitmap == alloc::kCondemned ? !large->condemned : !large->emergency) continue;
+      at->large = large;
+      if (*budget == 0) return false;
+      *budget -= kUnits < *budget ? kUnits : *budget;
+      visit(large);
+    }
+    at->large = nullptr;
+    return true;
+  }
+
+  // visit(object) for each.
+  template <typename Visit>
+  bool each(Sweep *at, size_t *budget, Visit &&visit) const {
+    return each_slab(at, budget, [&](size_t slab) { return each_of(slab, visit); }) &&
+           each_large(at, budget,
+                      [&](Large *large) { visit(static_cast<loam_object *>(large->block())); });
+  }
+};
 
 // Empties the references to the garbage and queues their callbacks, in slices. Between these a
 // reference that is still to be emptied gives nothing either: its target is flagged as condemned.
 bool Collector::forget_weak(Judge::SetName name, bool as_owner, Sweep *at, size_t *budget) {
   if (weaks_.count() == 0) {
     at->slab = kFirstSlab;
+    at->large = nullptr;
     return true;
   }
   const GarbageSet set = judge_.garbage_set(name);
   const auto forget = [this, as_owner](loam_object *object) {
     if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, as_owner);
   };
-  const bool done = each_condemned_slab(
-      set, &at->slab, budget, [&](size_t slab) { return each_condemned(set, slab, forget); });
-  if (!done) return false;
-  each_condemned_large(set,
-                       [&](Large *large) { forget(static_cast<loam_object *>(large->block())); });
-  return true;
+  return Members{heap_, set}.each(at, budget, forget);
 }
 
 // Some of the condemned; true when the end was reached. One that leaves the heap locked stops it.
@@ -97,13 +114,7 @@ bool Collector::finalize_condemned(size_t *budget) {
     host_ran_ = true;
     call_finalizer(object, type);
   };
-  if (!each_condemned_slab(set, &sweep_.slab, budget,
-                           [&](size_t slab) { return each_condemned(set, slab, finalize); })) {
-    return false;
-  }
-  each_condemned_large(set,
-                       [&](Large *large) { finalize(static_cast<loam_object *>(large->block())); });
-  return true;
+  return Members{heap_, set}.each(&sweep_, budget, finalize);
 }
 
 // Three passes, so that no trace ever reads a freed neighbour and no dispose runs before the last
@@ -189,19 +200,19 @@ inline void Collector::release_word(Tables tables, const uint64_t *set, size_t s
 bool Collector::release_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
   const Tables tables(heap_.range());
   const uint64_t *const bits_of_set = heap_.range().bitmaps[set.bitmap];
-  const bool done = each_condemned_slab(set, &at->slab, budget, [&](size_t of_slab) {
+  const Members members{heap_, set};
+  const auto release_slab = [&](size_t of_slab) {
     size_t count = 0;
-    each_condemned_word(set, of_slab, [&](size_t slab, size_t word, uint64_t bits) {
+    members.each_word_of(of_slab, [&](size_t slab, size_t word, uint64_t bits) {
       release_word(tables, bits_of_set, slab, word, bits);
       count += static_cast<size_t>(__builtin_popcountll(bits));
     });
     return count;
-  });
-  if (!done) return false;
-  each_condemned_large(set, [&](Large *large) {
-    release_edges(tables, bits_of_set, static_cast<loam_object *>(large->block()));
-  });
-  return true;
+  };
+  return members.each_slab(at, budget, release_slab) &&
+         members.each_large(at, budget, [&](Large *large) {
+           release_edges(tables, bits_of_set, static_cast<loam_object *>(large->block()));
+         });
 }
 
 bool Collector::dispose_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
@@ -209,19 +220,15 @@ bool Collector::dispose_condemned(const GarbageSet &set, Sweep *at, size_t *budg
     const Type &type = type_of(object);
     if (type.dispose != nullptr) type.dispose(thread_, object);
   };
-  const bool done = each_condemned_slab(
-      set, &at->slab, budget, [&](size_t slab) { return each_condemned(set, slab, dispose); });
-  if (!done) return false;
-  each_condemned_large(set,
-                       [&](Large *large) { dispose(static_cast<loam_object *>(large->block())); });
-  return true;
+  return Members{heap_, set}.each(at, budget, dispose);
 }
 
 // The bits of what is gone are cleared first: when the last block is free the slab may be given
 // back.
 bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
+  const Members members{heap_, set};
   heap_.hold_segments();
-  const bool done = each_condemned_slab(set, &at->slab, budget, [&](size_t slab) {
+  const bool done = members.each_slab(at, budget, [&](size_t slab) {
     uint64_t *const words = heap_.range().words(set.bitmap, slab);
     const size_t words_count = (heap_.range().slabs[slab].block_count + 63) / 64;
     uint64_t doomed[alloc::kWordsPerStretch];
@@ -247,14 +254,14 @@ bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget)
     if (freed != nullptr) heap_.large().free(freed);
     freed = nullptr;
   };
-  each_condemned_large(set, [&](Large *large) {
+  const bool done_large = members.each_large(at, budget, [&](Large *large) {
     free_last();
     loam_object *object = static_cast<loam_object *>(large->block());
     if (heap_.debug()) check_end(object, type_of(object));
     freed = large;
   });
   free_last();
-  return true;
+  return done_large;
 }
 
 // They go back to their slab, young or old: a word of them costs little more than one.

@@ -96,8 +96,9 @@ void Collector::release_segments() {
 void Collector::drain_slice() {
   if (teardown_.nothing_waits()) {
     if (!teardown_.holds_segments) return;
-    heap_.give_back_segments(1);
-    return heap_.has_idle_segments() ? attend(kAttendWork) : release_segments();
+    if (pacing_.cascade_budget != SIZE_MAX) heap_.give_back_segments(1);
+    const bool in_slices = pacing_.cascade_budget != SIZE_MAX && heap_.has_idle_segments();
+    return in_slices ? attend(kAttendWork) : release_segments();
   }
   const uint64_t taken = teardown_.behind ? heap_.taken_blocks - teardown_.drained_at : 0;
   const uint64_t budget = pacing_.cascade_budget, least = 2 * taken;
@@ -121,7 +122,9 @@ void Collector::drain(size_t most, size_t least) {
 // At the limit. What needs host code to die waits for the next safepoint.
 bool Collector::relieve_waiting() {
   if (activity_ != Activity::kIdle) return false;
-  if (!relieve_condemned() && teardown_.nothing_waits()) return false;
+  const bool idles = teardown_.holds_segments && heap_.has_idle_segments();
+  if (idles) heap_.give_back_segments(SIZE_MAX);
+  if (!relieve_condemned() && teardown_.nothing_waits()) return idles;
   teardown_.quiet = true;
   drain_all();
   teardown_.quiet = false;
@@ -134,6 +137,7 @@ bool Collector::relieve_waiting() {
 void Collector::cascade(loam_object *next, size_t most, size_t least) {
   activity_ = Activity::kDraining;
   teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
+  const bool outer_holds = teardown_.holds_segments && frame_ != nullptr;
   if (!teardown_.holds_segments) {
     heap_.hold_segments();
     teardown_.holds_segments = true;
@@ -164,6 +168,7 @@ void Collector::cascade(loam_object *next, size_t most, size_t least) {
   activity_ = Activity::kIdle;
   if (LOAM_EXPECT(teardown_.nothing_aside())) {
     teardown_.behind = false;
+    if (outer_holds) return;  // or, if that was left by loam_unwind, the next safepoint does
     const bool in_slices = most != SIZE_MAX && heap_.has_idle_segments();
     return in_slices ? attend(kAttendWork) : release_segments();
   }

@@ -125,8 +125,8 @@ struct Teardown {
   WaitingSet deferred;  // until host code may run
   bool behind = false;  // the rest of a cascade is set aside
   bool quiet = false;   // what needs host code to die is deferred
-  // Segments that a cascade empties are given back when it ends, together; after one with a budget,
-  // one at a time.
+  // Segments that a cascade empties are given back together when it ends, and the one in whose
+  // finalizer it ran; after one with a budget, one at a time.
   bool holds_segments = false;
   uint64_t drained_at = 0;  // behind: heap.taken_blocks at the last slice
   int32_t list_room = 0;    // blocks that the running cascade may still put on the thread's lists

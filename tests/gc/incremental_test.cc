@@ -81,7 +81,7 @@ TEST_CASE("large objects are passed over in slices") {
   for (Sized *object : live) host.drop(object);
 }
 
-TEST_CASE("a large object that a finalizer saved is old, whatever the cycle is at") {
+TEST_CASE("a large object that a finalizer saved is the cycle's again") {
   Host host("torture=slice:5");
   Cycles cycles(host);
   Sized *held = host.sized(40);

@@ -31,7 +31,7 @@ trap(marked_too_long SOURCE gc/incremental.cc
 trap(marked_too_short SOURCE gc/incremental.cc
      OLD "    phase_ = Phase::kSplit;"
      NEW "    phase_ = Phase::kSplit; heap_.born_marked = false;"
-     CAUGHT_BY "small random graphs agree with their shadow when collected in slices")
+     CAUGHT_BY "what is born late*")
 
 # A young collection clears whole words of counts, those of RESCUE's suspects among them.
 trap(shared_words SOURCE gc/judge.cc
