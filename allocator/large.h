@@ -43,8 +43,8 @@ size_t large_cost(const base::SystemHeap &source, size_t size);
 class LargeRegistry {
  public:
   // Apart stand containers that no collection has judged yet, since a young one need not walk the
-  // others; and the condemned, of either set. The cycle parts the old ones: reached and not followed
-  // yet; dealt with in the pass under way.
+  // others; and the condemned, of either set. The cycle parts the old ones: reached and not
+  // followed yet; dealt with in the pass under way.
   enum List : unsigned {
     kLeafList,
     kYoungList,

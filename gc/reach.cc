@@ -130,8 +130,8 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   const auto object_at = [=](size_t at) {
     return reinterpret_cast<loam_object *>(base + at * size);
   };
-  // Most words are reached whole: then none of their objects will be put on the stack, and the cursor
-  // may be at the end.
+  // Most words are reached whole: then none of their objects will be put on the stack, and the
+  // cursor may be at the end.
   if ((bits & ~roots & ~base::nonzero_bytes(local.counts + first)) == 0) {
     cursor = first + 63;
     for (; bits != 0; bits &= bits - 1) {

@@ -14,8 +14,8 @@ using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
-// The members of a set, as the passes over it walk them: in slices, and while host code runs, because
-// members stay until they are freed [G-4].
+// The members of a set, as the passes over it walk them: in slices, and while host code runs,
+// because members stay until they are freed [G-4].
 struct Collector::Members {
   alloc::Heap &heap;
   const GarbageSet &set;

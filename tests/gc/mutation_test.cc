@@ -348,9 +348,9 @@ TEST_CASE("a closed set larger than a batch goes in the cycle after it was lost"
   CHECK(host.bytes() == 0);
 }
 
-// Two objects of different slabs, which variables hold, refer to each other now and then. Where each
-// edge was there when RESCUE counted it, and not when it noted the count of what it leads to, the
-// edges explain the variables' references away: so some last until FINAL.
+// Two objects of different slabs, which variables hold, refer to each other now and then. Where
+// each edge was there when RESCUE counted it, and not when it noted the count of what it leads to,
+// the edges explain the variables' references away: so some last until FINAL.
 TEST_CASE("what is born late in a cycle is no suspect, whatever refers to it") {
   const std::uint64_t seed = seed_or(1);
   INFO("LOAM_TEST_SEED=", seed);
