@@ -207,11 +207,16 @@ void Collector::unfreeze() {
   Range &range = heap_.range();
   for (size_t slab = 0; slab < heap_.slab_limit(); ++slab) {
     if (range.tracked[slab] == 0) continue;
+    // What thaws while a cycle runs is on no list of suspects: it is taken for live.
+    for (size_t word = 0; cycle_.running() && word < alloc::kWordsPerStretch; ++word) {
+      range.words(alloc::kCycleMark, slab)[word] |= range.words(alloc::kFrozen, slab)[word];
+    }
     std::memset(range.words(alloc::kFrozen, slab), 0, alloc::kWordsPerStretch * sizeof(uint64_t));
   }
   for (const auto list : LargeRegistry::kContainerLists) {
     for (Large *large = heap_.large().first(list); large != heap_.large().end(list);
          large = large->next) {
+      large->cycle_mark |= large->frozen && cycle_.running();
       large->frozen = false;
     }
   }
@@ -222,6 +227,7 @@ void Collector::unfreeze() {
 
 void Collector::destroy_all() {
   unfreeze();
+  cycle_.abandon();
   promote_young();  // no collection within a finalizer moves what is walked here
   // From here on everything is garbage that no finalizer can save: no block is freed until all are
   // disposed.
@@ -352,10 +358,12 @@ size_t Collector::verify_prefixes() const {
   const bool is_idle = phase_ == Phase::kNone;
   for (const auto list : LargeRegistry::kContainerLists) {
     const bool is_cycles = list == LargeRegistry::kGreyList || list == LargeRegistry::kSeenList;
+    const bool is_doomed = list == LargeRegistry::kCondemnedList;
     for (const Large *large = registry.first(list); large != registry.end(list);
          large = large->next) {
       bool set = large->mark || large->emergency || (is_idle && large->condemned) ||
-                 (judge_.frozen == 0 && large->frozen);
+                 (judge_.frozen == 0 && large->frozen) ||
+                 (large->condemned || large->emergency) != is_doomed;
       if (!judge_.shares_counts) set = set || large->inner_edges != 0;
       if (!cycle_.running()) set = set || large->cycle_mark || large->scanned != 0 || is_cycles;
       if (!set) continue;

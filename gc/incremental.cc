@@ -253,10 +253,8 @@ size_t Cycle::look(size_t budget) {
     if (used >= budget || grey_exists()) return used;
     used += look_at_slab(slab_);
   }
-  for (; !grey_exists() && look_at_large(); used += kLargeUnits) {
-    if (used >= budget) return used;
-  }
-  if (grey_exists()) return used;
+  while (used < budget && look_at_large()) used += kLargeUnits;
+  if (used >= budget || grey_exists()) return used;
   heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
   judge_.shares_counts = overflowed_ = false;
   slab_ = 0;
@@ -403,9 +401,12 @@ void Cycle::abandon() {
     if (range.tracked[slab] == 0) continue;
     range.clear_counts_of(slab);
   }
-  for (Large *large = heap_.large().first(LargeRegistry::kOldList);
-       large != heap_.large().end(LargeRegistry::kOldList); large = large->next) {
-    large->inner_edges = 0;
+  const LargeRegistry &registry = heap_.large();
+  for (const auto list : {LargeRegistry::kOldList, LargeRegistry::kCondemnedList}) {
+    for (Large *large = registry.first(list); large != registry.end(list); large = large->next) {
+      large->inner_edges = 0;
+      large->cycle_mark = false;  // CLEAR does not come to the condemned
+    }
   }
   judge_.shares_counts = counting_ = refuted_ = false;
   clear(SIZE_MAX);

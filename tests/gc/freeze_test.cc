@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "../support/host.h"
+#include "../support/cycles.h"
 
 namespace {
 
@@ -138,4 +138,51 @@ TEST_CASE("freezing and thawing inside a finalizer are ignored") {
   CHECK(host.stats().frozen_objects == 0);
   host.drop(live);
   CHECK(host.collect() == 1);
+}
+
+// The heap lock keeps the cycle where it is, and what SPLIT leaves to FINAL leads to what thaws.
+TEST_CASE("what thaws in the middle of a cycle stays whole") {
+  static bool locks;
+  locks = true;
+  std::size_t size = 0;
+  SUBCASE("a large object") { size = 40; }
+  SUBCASE("a small one") { size = 5; }
+  Host host("torture=slice:400");
+  Cycles cycles(host);
+  loam_type_spec spec = spec_of("locking", 400);
+  static const std::uint16_t offset = 8;
+  spec.ref_offsets = &offset;
+  spec.ref_count = 1;
+  spec.finalize = [](loam_thread *thread, loam_object *) {
+    if (locks) loam_heap_lock(thread);
+    locks = false;
+  };
+  struct Locking {
+    loam_object base;
+    loam_object *next;
+  };
+  const loam_type *type = host.register_type(spec);
+  Sized *frozen = host.sized(size);
+  host.give(frozen->refs[0], host.sized(size));
+  loam_freeze(host.thread);
+  List *list = host.list();
+  host.push(list, box(list));
+  for (int i = 0; i < 3000; ++i) host.push(list, number(1));  // SPLIT passes it over
+  host.push(list, box(frozen));
+  auto *locking = host.make<Locking>(type);
+  host.set(locking->next, locking);
+  loam_collect_young(host.thread);
+  host.drop(list);
+  host.drop(locking);
+  start_cycle(host, cycles);
+  while (locks && cycles.running()) loam_safepoint(host.thread);
+  REQUIRE(!locks);
+  loam_unfreeze(host.thread);
+  loam_heap_unlock(host.thread);
+  end_cycle(host, cycles);
+  CHECK(loam_verify(host.runtime, 2) == 0);
+  host.collect();
+  CHECK(frozen->base.refcount == 1);
+  host.drop(frozen);
+  CHECK(host.bytes() == 0);
 }

@@ -104,6 +104,46 @@ TEST_CASE("a large object that a finalizer saved is the cycle's again") {
   for (Sized *object : live) host.drop(object);
 }
 
+TEST_CASE("a cycle that is abandoned leaves no mark on a large object that is condemned") {
+  Host host("torture=slice:5");
+  Cycles cycles(host);
+  Sized *held = host.sized(40);
+  run_cycle(host, cycles);
+  host.leak_ring(50);
+  start_cycle(host, cycles);
+  Pair *pair = host.finalized_pair();
+  Sized *loop = host.sized(40);  // born marked
+  host.set(pair->left, loop);
+  host.give(loop->refs[0], pair);
+  host.drop(loop);
+  bool saves = false;
+  SUBCASE("by a collection in the finalizer of a young one") {
+    SUBCASE("that saves it") { saves = true; }
+    SUBCASE("that does not") {}
+    host.on_finalize = [&](Pair *self) {
+      if (saves) host.set(held->refs[0], self->left);
+      loam_collect(host.thread);
+    };
+    loam_collect_young(host.thread);
+  }
+  SUBCASE("by freezing while the heap is locked") {
+    host.on_finalize = [&host](Pair *) { loam_heap_lock(host.thread); };
+    loam_collect_young(host.thread);
+    REQUIRE(cycles.running());
+    loam_freeze(host.thread);
+    CHECK(loam_verify(host.runtime, 2) == 0);
+    loam_unfreeze(host.thread);
+    loam_heap_unlock(host.thread);
+    loam_safepoint(host.thread);
+  }
+  end_cycle(host, cycles);
+  CHECK(loam_verify(host.runtime, 2) == 0);
+  host.set(held->refs[0], nullptr);
+  run_cycle(host, cycles);
+  CHECK(host.stats().large_blocks == 1);
+  host.drop(held);
+}
+
 TEST_CASE("a cycle ends once, though a finalizer between its slices collects") {
   Host host("torture=slice:20");
   Cycles cycles(host);
