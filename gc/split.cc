@@ -52,8 +52,8 @@ size_t Cycle::split(size_t budget) {
 
 bool Cycle::walks_in_vain() const { return in_vain_ > suspects_ / 10 + 2 * kBatch; }
 
-// From the large ones; then the cycle goes on with what is left. All suspects among these are on the
-// list of the old then, and few others, so that FINAL need not walk those.
+// From the large ones; then the cycle goes on with what is left. All suspects among these are on
+// the list of the old then, and few others, so that FINAL need not walk those.
 size_t Cycle::split_large(size_t budget) {
   LargeRegistry &registry = heap_.large();
   size_t used = 0;
