@@ -369,7 +369,7 @@ TEST_CASE("what is born late in a cycle is no suspect, whatever refers to it") {
     loam_safepoint(host.thread);
     loam_collect_disable(host.thread);
   };
-  for (std::size_t i = 0; i < scaled(40); ++i) {
+  for (std::size_t i = 0; i < 40; ++i) {
     while (!cycles.running()) run_slice();
     while (cycles.running()) {
       for (std::size_t at = 0; at < pairs.size(); ++at) {
