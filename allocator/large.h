@@ -146,9 +146,9 @@ class LargeRegistry {
   Large lists_[kLists];    // sentinels of circular lists
   StartMap raw_;
   size_t count_ = 0;
-  size_t containers_ = 0;   // of them
-  size_t young_ = 0;        // of these, the condemned ones included
   size_t pages_count_ = 0;  // of them, those with pages of their own
+  size_t containers_ = 0;   // of all blocks
+  size_t young_ = 0;        // of the containers, condemned ones included
   // Freed blocks by class; of the first classes one waits, or as many as 2 KiB hold: 60 KiB in all.
   struct Idle {
     Idle *next;

@@ -17,8 +17,6 @@
 namespace loam::gc {
 
 using alloc::kNoSlab;
-using alloc::Large;
-using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 

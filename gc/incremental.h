@@ -61,6 +61,7 @@ class Cycle {
   uint64_t survivors() const { return survivors_; }
   uint64_t uncollectable() const { return uncollectable_; }
 
+  static constexpr size_t kLargeUnits = 4;  // what passing over a large object costs, in objects
   // Pointers that fit the working space, which is to be given to it before it starts.
   static constexpr size_t kStack = 512;
   static constexpr size_t kBatch = 8192;  // objects in a closed set that SPLIT may find
@@ -82,7 +83,6 @@ class Cycle {
   static constexpr size_t kClearUnits = 48;   // clearing the tables of a slab
   static constexpr size_t kStartUnits = 128;  // having those of a slab backed
   static constexpr size_t kHugeUnits = 8192;  // the same by a huge page
-  static constexpr size_t kLargeUnits = 4;    // passing over a large object
 
   void begin();
   size_t slabs_to_back() const;

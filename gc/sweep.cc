@@ -1,7 +1,6 @@
 // What happens to the condemned: their weak references are emptied, their finalizers run, and what
 // is still condemned after that is freed.
 #include <cstring>
-#include <initializer_list>
 
 #include "allocator/base/check.h"
 #include "gc/death.h"
@@ -65,14 +64,13 @@ struct Collector::Members {
   template <typename Visit>
   bool each_large(Sweep *at, size_t *budget, Visit &&visit) const {
     constexpr auto kList = LargeRegistry::kCondemnedList;
-    constexpr size_t kUnits = 4;
     const LargeRegistry &registry = heap.large();
     Large *large = at->large != nullptr ? at->large : registry.first(kList);
     for (; large != registry.end(kList); large = large->next) {
       if (set.bitmap == alloc::kCondemned ? !large->condemned : !large->emergency) continue;
       at->large = large;
       if (*budget == 0) return false;
-      *budget -= kUnits < *budget ? kUnits : *budget;
+      *budget -= Cycle::kLargeUnits < *budget ? Cycle::kLargeUnits : *budget;
       visit(large);
     }
     at->large = nullptr;

@@ -96,9 +96,9 @@ void Collector::release_segments() {
 void Collector::drain_slice() {
   if (teardown_.nothing_waits()) {
     if (!teardown_.holds_segments) return;
-    if (pacing_.cascade_budget != SIZE_MAX) heap_.give_back_segments(1);
-    const bool in_slices = pacing_.cascade_budget != SIZE_MAX && heap_.has_idle_segments();
-    return in_slices ? attend(kAttendWork) : release_segments();
+    if (pacing_.cascade_budget == SIZE_MAX) return release_segments();
+    heap_.give_back_segments(1);
+    return heap_.has_idle_segments() ? attend(kAttendWork) : release_segments();
   }
   const uint64_t taken = teardown_.behind ? heap_.taken_blocks - teardown_.drained_at : 0;
   const uint64_t budget = pacing_.cascade_budget, least = 2 * taken;
