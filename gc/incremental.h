@@ -116,6 +116,8 @@ class Cycle {
   bool begin_pass();
   size_t gather_pass(size_t budget);
   class Front;  // what a pass upwards marks, on its way to the bitmaps
+  uint64_t scan_word_upwards(const Suspects &view, Front &front, char *base, size_t size,
+                             uint64_t bits);
   size_t scan_slab_upwards(size_t budget);
   void mark_rest(loam_object *object);
   size_t load_grey();

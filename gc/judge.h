@@ -97,6 +97,11 @@ class Judge {
   void each_large_member(Visit &&visit);
   template <Scope kScope>
   static alloc::Large *large_member(const alloc::LargeRegistry *registry, loam_object *object);
+  template <Scope kScope>
+  static const Type *type_of_word(Type *const *types, const char *first, size_t size,
+                                  uint8_t *refcounts);
+  template <Scope kScope>
+  static bool leads_out_of(const alloc::LargeRegistry *registry, loam_object *target);
 
   // reach.cc
   struct Reach;
@@ -117,6 +122,8 @@ class Judge {
   EdgeTally count_rest(loam_object *object);
   template <Scope kScope>
   static EdgeTally count_targets(View<kScope> view, loam_object *const *targets, size_t count);
+  template <Scope kScope, bool kReachedOnly>
+  static EdgeTally count_alike(View<kScope> view, const Type &type, const char *first, size_t size);
   template <Scope kScope, bool kReachedOnly = false>
   EdgeTally count_word(View<kScope> view, size_t slab, size_t word, uint64_t bits);
   template <Scope kScope>

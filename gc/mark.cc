@@ -212,7 +212,7 @@ class Cycle::Front {
     store();
     at_ = SIZE_MAX;
   }
-  void blacken(const Suspects &view, loam_object *target) {
+  LOAM_ALWAYS_INLINE void blacken(const Suspects &view, loam_object *target) {
     if (LOAM_RARELY(!view.in_range(target))) {
       if (target != nullptr) cycle_.blacken_large(view, target);
       return;
@@ -250,6 +250,29 @@ class Cycle::Front {
   uint64_t fresh_ = 0;    // of it, what is not in the bitmaps yet
 };
 
+// Grey objects of one word; returns those that wait until an array was followed.
+LOAM_ALWAYS_INLINE uint64_t Cycle::scan_word_upwards(const Suspects &view, Front &front,
+                                                     char *base, size_t size, uint64_t bits) {
+  const auto visit = [&](loam_object *target) LOAM_INLINED { front.blacken(view, target); };
+  if (bits == ~uint64_t{0}) {
+    if (const Type *type = Judge::type_of_word<Judge::Scope::kSuspects>(view.types, base, size, nullptr)) {
+      visit_runs(*type, base, size, 64, visit);
+      return 0;
+    }
+  }
+  while (bits != 0) {
+    const auto at = static_cast<size_t>(__builtin_ctzll(bits));
+    bits &= bits - 1;
+    loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+    if (object->tag == 0) continue;
+    if (LOAM_EXPECT(!visit_fields(view.type_of(object), object, visit))) continue;
+    front.forget();
+    mark_rest(object);
+    if (array_ != nullptr) break;
+  }
+  return bits;
+}
+
 // The grey objects of one slab; goes on with the next one when there is none left.
 size_t Cycle::scan_slab_upwards(size_t budget) {
   const Suspects view(judge_);
@@ -265,25 +288,11 @@ size_t Cycle::scan_slab_upwards(size_t budget) {
     uint64_t &grey = range.bitmaps[alloc::kCycleGrey][first / 64];
     front.advance(first);
     while (grey != 0 && array_ == nullptr) {
-      uint64_t bits = grey & allocated;
+      const uint64_t bits = grey & allocated;
       grey = 0;
-      used += static_cast<size_t>(__builtin_popcountll(bits));
-      for (; bits != 0; bits &= bits - 1) {
-        const auto at = static_cast<size_t>(__builtin_ctzll(bits));
-        loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
-        if (object->tag == 0) continue;
-        const Type &type = view.type_of(object);
-        const bool more =
-            visit_fields(type, object, [&](loam_object *target) { front.blacken(view, target); });
-        if (LOAM_EXPECT(!more)) continue;
-        front.forget();
-        mark_rest(object);
-        if (array_ == nullptr) continue;
-        const uint64_t rest = bits & (bits - 1);
-        used -= static_cast<size_t>(__builtin_popcountll(rest));
-        grey |= rest;
-        break;
-      }
+      const uint64_t left = scan_word_upwards(view, front, base, size, bits);
+      grey |= left;
+      used += static_cast<size_t>(__builtin_popcountll(bits & ~left));
       front.store();
     }
   }

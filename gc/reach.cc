@@ -134,6 +134,13 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
   // cursor may be at the end.
   if ((bits & ~roots & ~base::nonzero_bytes(local.counts + first)) == 0) {
     cursor = first + 63;
+    if (bits == ~uint64_t{0}) {
+      if (const Type *type = type_of_word<Scope::kAll>(types, base, size, refcounts)) {
+        return visit_runs(*type, base, size, 64, [&](loam_object *target) LOAM_INLINED {
+          if (edge(local, *this, target)) push(target);
+        });
+      }
+    }
     for (; bits != 0; bits &= bits - 1) {
       const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
       scan_member(local, types, object_at(at), refcounts + at);

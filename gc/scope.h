@@ -153,22 +153,45 @@ struct Judge::View : Tables {
   Type *const *types;
 };
 
+// The type of 64 blocks that lie `size` bytes apart, if all are members and of one type with
+// short_run; else nullptr. refcounts[64]: where theirs are noted, of some when they are not alike;
+// may be null.
+template <Judge::Scope kScope>
+inline const Type *Judge::type_of_word(Type *const *types, const char *first, size_t size,
+                                       uint8_t *refcounts) {
+  const uint32_t index = type_index(reinterpret_cast<const loam_object *>(first)->tag);
+  const Type *const type = types[index];
+  if (!type->short_run) return nullptr;
+  for (size_t at = 0; at < 64; ++at) {
+    const auto *const object = reinterpret_cast<const loam_object *>(first + at * size);
+    if (type_index(object->tag) != index || !is_member<kScope>(object)) return nullptr;
+    if (refcounts != nullptr) refcounts[at] = Tables::noted(object->refcount);
+  }
+  return type;
+}
+
+// An edge that leaves the range: counts it, where it leads to a large member; else true.
+template <Judge::Scope kScope>
+LOAM_NOINLINE bool Judge::leads_out_of(const alloc::LargeRegistry *registry, loam_object *target) {
+  alloc::Large *large = large_member<kScope>(registry, target);
+  if (large != nullptr) ++large->inner_edges;
+  return large == nullptr;
+}
+
 // Counts an edge, where it leads to a member.
 template <Judge::Scope kScope>
-inline void Judge::count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally) {
+LOAM_ALWAYS_INLINE void Judge::count_edge(const View<kScope> &view, loam_object *target,
+                                          EdgeTally &tally) {
   if (LOAM_EXPECT(view.in_range(target))) {
     const size_t number = view.member_number(target);
-    if (LOAM_EXPECT(number != kNoNumber)) {
-      if (LOAM_RARELY(view.count(number))) tally.overflowed = true;
-      return;
+    if (LOAM_RARELY(number == kNoNumber)) {
+      tally.leads_out = true;
+    } else if (LOAM_RARELY(view.count(number))) {
+      tally.overflowed = true;
     }
-  } else if (target == nullptr) {
-    return;
-  } else if (alloc::Large *large = large_member<kScope>(view.registry, target)) {
-    ++large->inner_edges;
-    return;
+  } else if (target != nullptr && leads_out_of<kScope>(view.registry, target)) {
+    tally.leads_out = true;
   }
-  tally.leads_out = true;
 }
 
 }  // namespace loam::gc

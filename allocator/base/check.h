@@ -22,5 +22,7 @@ namespace loam::base {
 #define LOAM_EXPECT(condition) __builtin_expect(!!(condition), 1)
 #define LOAM_RARELY(condition) __builtin_expect(!!(condition), 0)
 #define LOAM_NOINLINE __attribute__((noinline))
+#define LOAM_INLINED __attribute__((always_inline))  // of a lambda
+#define LOAM_ALWAYS_INLINE LOAM_INLINED inline
 
 }  // namespace loam::base
