@@ -2,7 +2,7 @@
 //
 //   stack --> batches (batches.h), each prefetched in one go --> next --> scan
 //
-// And which way edges lead: where it is mostly up, passes in address order do without either.
+// And which way edges lead: where it is mostly up, or down, passes in that order do without either.
 //
 // Thread safety: a local of one function.
 #pragma once
@@ -29,6 +29,7 @@ struct Direction {
   }
   bool is_complete() const { return objects >= kSample; }
   bool leads_up() const { return above >= kSample - kSample / 4; }
+  bool leads_down() const { return above <= kSample / 4; }
 };
 
 class Ahead {

@@ -60,24 +60,29 @@ inline bool visit_fields(const Type &type, const loam_object *object, Visit &&vi
   return type.has_rest;
 }
 
-// The same for `count` objects of one type that lie `size` bytes apart; of a type with short_run.
+// The same for `count` objects of one type that lie `step` bytes apart; of a type with short_run.
 // What is the same for all of them is looked at once.
 template <typename Visit>
-LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, size_t size, size_t count,
-                                   Visit &&visit) {
+LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_t step,
+                                   ptrdiff_t count, Visit &&visit) {
   const auto each = [=, &visit](auto fields) LOAM_INLINED {
     const char *run = first + type.run_begin;
-    for (const char *const end = run + count * size; run != end; run += size) {
+    for (const char *const end = run + count * step; run != end; run += step) {
       const auto *const object = reinterpret_cast<const loam_object *>(run);
-      for (size_t i = 0; i < fields; ++i) visit(read_field<loam_object *>(object, i * sizeof object));
+      for (size_t i = 0; i < fields; ++i)
+        visit(read_field<loam_object *>(object, i * sizeof object));
     }
   };
   static_assert(kShortRun == 4);
   switch ((type.run_end - type.run_begin) / sizeof(loam_object *)) {
-    case 1: return each(std::integral_constant<size_t, 1>());
-    case 2: return each(std::integral_constant<size_t, 2>());
-    case 3: return each(std::integral_constant<size_t, 3>());
-    case 4: return each(std::integral_constant<size_t, 4>());
+    case 1:
+      return each(std::integral_constant<size_t, 1>());
+    case 2:
+      return each(std::integral_constant<size_t, 2>());
+    case 3:
+      return each(std::integral_constant<size_t, 3>());
+    case 4:
+      return each(std::integral_constant<size_t, 4>());
   }
 }
 

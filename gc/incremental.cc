@@ -45,7 +45,7 @@ void Cycle::begin() {
   suspects_ = in_vain_ = 0;
   survivors_ = uncollectable_ = 0;
   array_ = nullptr;
-  upwards_ = gathering_ = false;
+  in_order_ = gathering_ = false;
   sampling_ = true;
   slabs_in_vain_ = 0;
 }
@@ -141,7 +141,7 @@ size_t Cycle::back_tables(size_t budget) {
 bool Cycle::grey_exists() const {
   if (counting_ || phase_ == Phase::kSplit) return false;
   const LargeRegistry &registry = heap_.large();
-  return !heap_.cycle_grey.empty() || array_ != nullptr || next_up_ <= last_up_ ||
+  return !heap_.cycle_grey.empty() || array_ != nullptr || pass_next_ <= pass_last_ ||
          registry.first(LargeRegistry::kGreyList) != registry.end(LargeRegistry::kGreyList);
 }
 
@@ -342,8 +342,8 @@ void Cycle::begin_clear() {
   registry.move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
   phase_ = Phase::kClear;
   slab_ = hints_ = followed_ = 0;
-  next_up_ = 1;
-  last_up_ = 0;
+  pass_next_ = 1;
+  pass_last_ = 0;
   gathering_ = false;
 }
 

@@ -112,13 +112,16 @@ class Cycle {
   void blacken_large(const Suspects &view, loam_object *target);
   void blacken_later(const Suspects &view, loam_object *target);
   void make_grey(size_t number);
-  size_t mark_upwards(size_t budget);
+  size_t mark_in_order(size_t budget);
   bool begin_pass();
   size_t gather_pass(size_t budget);
-  class Front;  // what a pass upwards marks, on its way to the bitmaps
-  uint64_t scan_word_upwards(const Suspects &view, Front &front, char *base, size_t size,
-                             uint64_t bits);
-  size_t scan_slab_upwards(size_t budget);
+  template <bool kDown>
+  class Front;  // what a pass in order marks, on its way to the bitmaps
+  template <bool kDown>
+  uint64_t scan_word_in_order(const Suspects &view, Front<kDown> &front, char *base, ptrdiff_t size,
+                              uint64_t bits);
+  template <bool kDown>
+  size_t scan_slab_in_order(size_t budget);
   void mark_rest(loam_object *object);
   size_t load_grey();
   size_t mark_large();
@@ -154,18 +157,20 @@ class Cycle {
   const Hooks &hooks_;
 
   Phase phase_ = Phase::kIdle;
-  bool counting_ = false;             // of RESCUE: counts the edges; else looks at the counts
-  bool second_ = false;               // RESCUE
-  bool overflowed_ = false;           // a byte of counts
-  bool upwards_ = false;              // MARK goes over the slabs in address order
-  bool sampling_ = true;              // it may come to that
-  bool gathering_ = false;            // the slabs of its next pass are not known yet
-  size_t next_up_ = 1, last_up_ = 0;  // slabs that its pass has still to scan
-  size_t pass_objects_ = 0, pass_slabs_ = 0;  // scanned by this pass
-  size_t slabs_in_vain_ = 0;                  // by passes that found little in them
-  size_t slab_ = 0;                           // where the pass under way goes on
-  size_t suspects_ = 0;                       // members that the last RESCUE counted
-  size_t in_vain_ = 0;                        // objects that SPLIT walked and did not condemn
+  bool counting_ = false;                 // of RESCUE: counts the edges; else looks at the counts
+  bool second_ = false;                   // RESCUE
+  bool overflowed_ = false;               // a byte of counts
+  bool in_order_ = false;                 // MARK goes over the slabs up or down
+  bool sampling_ = true;                  // it may come to that
+  bool gathering_ = false;                // the slabs of its next pass are not known yet
+  size_t pass_next_ = 1, pass_last_ = 0;  // slabs that its pass has still to scan
+  static constexpr size_t kFlip = SIZE_MAX / 2;  // not SIZE_MAX: behind slab 0 is the end
+  size_t pass_flip_ = 0;                         // those are xor it; kFlip: the pass goes down
+  size_t pass_objects_ = 0, pass_slabs_ = 0;     // scanned by this pass
+  size_t slabs_in_vain_ = 0;                     // by passes that found little in them
+  size_t slab_ = 0;                              // where the pass under way goes on
+  size_t suspects_ = 0;                          // members that the last RESCUE counted
+  size_t in_vain_ = 0;                           // objects that SPLIT walked and did not condemn
   uint64_t survivors_ = 0, uncollectable_ = 0;
   // A small object whose array is being followed.
   loam_object *array_ = nullptr;

@@ -53,74 +53,49 @@ LOAM_NOINLINE Judge::EdgeTally Judge::count_targets(View<kScope> view, loam_obje
   return tally;
 }
 
-// The same for 64 objects of one type (type_of_word); those that are reached lie in the order of
-// what refers to them, and their NULL fields too.
-template <Judge::Scope kScope, bool kReachedOnly>
-LOAM_NOINLINE Judge::EdgeTally Judge::count_alike(View<kScope> view, const Type &type,
+// The same of 64 objects of one type (type_of_word).
+template <Judge::Scope kScope>
+LOAM_NOINLINE Judge::EdgeTally Judge::count_alike(const View<kScope> &view, const Type &type,
                                                   const char *first, size_t size) {
-  EdgeTally tally;
-  if (kReachedOnly) {
-    visit_runs(type, first, size, 64, [&](loam_object *target) LOAM_INLINED {
-      count_edge<kScope>(view, target, tally);
-    });
-    return tally;
-  }
   loam_object *targets[64 * kShortRun];
   size_t gathered = 0;
-  visit_runs(type, first, size, 64, [&](loam_object *target) LOAM_INLINED {
+  visit_runs(type, first, static_cast<ptrdiff_t>(size), 64, [&](loam_object *target) LOAM_INLINED {
     targets[gathered] = target;
     gathered += target != nullptr;
   });
-  for (size_t i = 0; i < gathered; ++i) count_edge<kScope>(view, targets[i], tally);
-  return tally;
+  return count_targets<kScope>(view, targets, gathered);
 }
 
-// Counts the edges of the members among `bits`, and notes their refcounts; kReachedOnly: of those
-// that are marked or have been counted when their turn comes.
-template <Judge::Scope kScope, bool kReachedOnly>
+// Counts the edges of the members among `bits`, and notes their refcounts.
+template <Judge::Scope kScope>
 inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t word,
                                           uint64_t bits) {
-  EdgeTally tally;
   const size_t size = heap_.range().slabs[slab].block_size;
   char *const base = heap_.range().slab_address(slab) + word * 64 * size;
-  const size_t first = slab * kBlocksPerStretch + word * 64;
-  uint8_t *const refcounts = view.refcounts_of(slab) + first;
-  const uint64_t marked = kReachedOnly ? view.marks[first / 64] : 0;
-  if (bits == ~uint64_t{0} &&
-      (!kReachedOnly || (marked | base::nonzero_bytes(view.counts + first)) == bits)) {
-    if (const Type *type = type_of_word<kScope>(view.types, base, size, refcounts)) {
-      return count_alike<kScope, kReachedOnly>(view, *type, base, size);
-    }
+  uint8_t *const refcounts = view.refcounts_of(slab) + slab * kBlocksPerStretch + word * 64;
+  if (bits == ~uint64_t{0}) {
+    const Type *type = type_of_word<kScope>(view.types, base, size, refcounts);
+    if (type != nullptr) return count_alike<kScope>(view, *type, base, size);
   }
+  EdgeTally tally;
   constexpr size_t kGathered = 96;  // are counted together
   loam_object *targets[kGathered + kMostFields];
   size_t gathered = 0;
-  do {
+  for (; bits != 0; bits &= bits - 1) {
     const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-    bits &= bits - 1;
-    if (kReachedOnly && view.counts[first + at] == 0 && ((marked >> at) & 1) == 0) continue;
     loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
     if (!is_member<kScope>(object)) continue;
     const uint32_t refcount = object->refcount;
     const Type &type = view.type_of(object);
     refcounts[at] = Tables::noted(refcount);
-    bool more;
-    if (kReachedOnly) {  // at once: they may lead to members whose turn is yet to come
-      more = visit_fields(type, object, [&view, &tally](loam_object *target) {
-        count_edge<kScope>(view, target, tally);
-      });
-    } else {
-      more = type.has_rest;
-      gathered = gather_fields(type, object, targets, gathered);
-      if (LOAM_RARELY(gathered > kGathered)) {
-        tally |= count_targets<kScope>(view, targets, gathered);
-        gathered = 0;
-      }
+    gathered = gather_fields(type, object, targets, gathered);
+    if (LOAM_RARELY(gathered > kGathered)) {
+      tally |= count_targets<kScope>(view, targets, gathered);
+      gathered = 0;
     }
-    if (LOAM_RARELY(more)) tally |= count_rest<kScope>(object);
-  } while (bits != 0);
-  if (!kReachedOnly) tally |= count_targets<kScope>(view, targets, gathered);
-  return tally;
+    if (LOAM_RARELY(type.has_rest)) tally |= count_rest<kScope>(object);
+  }
+  return tally |= count_targets<kScope>(view, targets, gathered);
 }
 
 template <Judge::Scope kScope>
@@ -436,8 +411,7 @@ template Judge::EdgeTally Judge::count_object<Judge::Scope::kRescue>(loam_object
 template Judge::EdgeTally Judge::count_word<Judge::Scope::kRescue>(View<Judge::Scope::kRescue>,
                                                                    size_t, size_t, uint64_t);
 template Judge::EdgeTally Judge::count_object<Judge::Scope::kAll>(loam_object *);
-template Judge::EdgeTally Judge::count_word<Judge::Scope::kAll, true>(View<Judge::Scope::kAll>,
-                                                                      size_t, size_t, uint64_t);
+template Judge::EdgeTally Judge::count_rest<Judge::Scope::kAll>(loam_object *);
 template Judge::Judgement Judge::judge<Judge::Scope::kAll>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kThawed>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kSuspects>(bool, bool);

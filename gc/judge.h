@@ -89,15 +89,15 @@ class Judge {
   struct View;
   template <Scope kScope>
   static bool is_member(const loam_object *object);
-  template <Scope kScope, typename Visit>
+  template <Scope kScope, bool kDown = false, typename Visit>
   void each_member_word_of(size_t slab, Visit &&visit);
-  template <Scope kScope, typename Visit>
+  template <Scope kScope, bool kDown = false, typename Visit>  // kDown: from the last to the first
   void each_member_word(Visit &&visit);
   template <Scope kScope, typename Visit>
   void each_large_member(Visit &&visit);
   template <Scope kScope>
   static alloc::Large *large_member(const alloc::LargeRegistry *registry, loam_object *object);
-  template <Scope kScope>
+  template <Scope kScope, bool kDown = false>
   static const Type *type_of_word(Type *const *types, const char *first, size_t size,
                                   uint8_t *refcounts);
   template <Scope kScope>
@@ -109,7 +109,12 @@ class Judge {
   void reach_rest(loam_object *object, size_t cursor);
   void recall_roots();
   bool is_still_root(const View<Scope::kAll> &view, const Root &root) const;
-  bool reach_upwards();
+  template <bool kDown>
+  EdgeTally reach_word(View<Scope::kAll> view, size_t slab, size_t word, uint64_t bits);
+  static EdgeTally reach_alike(View<Scope::kAll> view, const Type &type, const char *first,
+                               ptrdiff_t step);
+  template <bool kDown>
+  bool reach_in_order();
   bool reach_large();
   bool edges_lead_far() const;
   void reach_from_memory();
@@ -122,9 +127,10 @@ class Judge {
   EdgeTally count_rest(loam_object *object);
   template <Scope kScope>
   static EdgeTally count_targets(View<kScope> view, loam_object *const *targets, size_t count);
-  template <Scope kScope, bool kReachedOnly>
-  static EdgeTally count_alike(View<kScope> view, const Type &type, const char *first, size_t size);
-  template <Scope kScope, bool kReachedOnly = false>
+  template <Scope kScope>
+  static EdgeTally count_alike(const View<kScope> &view, const Type &type, const char *first,
+                               size_t size);
+  template <Scope kScope>
   EdgeTally count_word(View<kScope> view, size_t slab, size_t word, uint64_t bits);
   template <Scope kScope>
   EdgeTally count_object(loam_object *object);

@@ -72,7 +72,7 @@ size_t Cycle::follow_hints(size_t budget) {
 // Follows what is grey. What is left goes back to the bitmap: by the next slice the host may have
 // freed it [G-12].
 size_t Cycle::mark(size_t budget) {
-  if (upwards_) return mark_upwards(budget);
+  if (in_order_) return mark_in_order(budget);
   const Suspects view(judge_);
   Direction direction;
   Ahead ahead;
@@ -101,8 +101,9 @@ size_t Cycle::mark(size_t budget) {
     });
     if (LOAM_RARELY(more)) mark_rest(object);
     if (LOAM_RARELY(direction.is_complete())) {
-      upwards_ = sampling_ && direction.leads_up();
-      if (upwards_) break;
+      in_order_ = sampling_ && (direction.leads_up() || direction.leads_down());
+      pass_flip_ = direction.leads_down() ? kFlip : 0;
+      if (in_order_) break;
       direction = Direction();
     }
   }
@@ -143,25 +144,27 @@ size_t Cycle::load_grey() {
   return depth;
 }
 
-// -- Upwards. Where most edges lead to higher addresses, passes over the slabs that hold grey
-// objects come to all of them in the order in which they lie, and need neither stack nor
-// prefetching.
+// -- In order. Where most edges lead to higher addresses, or to lower ones, passes over the slabs
+// that hold grey objects come to all of them as they lie, and need neither stack nor prefetching.
 //
 //        listed: for the next pass | cursor | grey bits alone: the pass will come to them
-//   -------------------------------+--------+--------------------------------- last_up_
+//   -------------------------------+--------+--------------------------------- pass_last_
+//
+// Of a pass downwards the slabs are kept xor kFlip, which turns their order round.
 
-size_t Cycle::mark_upwards(size_t budget) {
+size_t Cycle::mark_in_order(size_t budget) {
   size_t used = 0;
   while (used < budget) {
     if (LOAM_RARELY(array_ != nullptr)) {
       used += scan_array();
     } else if (gathering_) {
       used += gather_pass(budget - used);
-    } else if (next_up_ <= last_up_) {
-      used += scan_slab_upwards(budget - used);
+    } else if (pass_next_ <= pass_last_) {
+      const size_t rest = budget - used;
+      used += pass_flip_ == 0 ? scan_slab_in_order<false>(rest) : scan_slab_in_order<true>(rest);
     } else {
       used += mark_large();
-      if (!begin_pass() && (!upwards_ || !grey_exists())) break;
+      if (!begin_pass() && (!in_order_ || !grey_exists())) break;
     }
   }
   return used;
@@ -173,17 +176,17 @@ bool Cycle::begin_pass() {
   constexpr size_t kLeastObjects = 8;  // of a slab
   constexpr size_t kMostInVain = 32;   // times all slabs
   if (pass_objects_ < kLeastObjects * pass_slabs_) slabs_in_vain_ += pass_slabs_;
-  if (slabs_in_vain_ > kMostInVain * heap_.slab_limit()) upwards_ = sampling_ = false;
+  if (slabs_in_vain_ > kMostInVain * heap_.slab_limit()) in_order_ = sampling_ = false;
   pass_objects_ = pass_slabs_ = 0;
-  if (!upwards_ || heap_.cycle_grey.empty()) return false;
-  next_up_ = SIZE_MAX;
-  last_up_ = 0;
+  if (!in_order_ || heap_.cycle_grey.empty()) return false;
+  pass_next_ = SIZE_MAX;
+  pass_last_ = 0;
   pass_slabs_ = 1;
   return gathering_ = true;
 }
 
-// The pass goes from the lowest listed slab to the highest. They leave the list one by one, and may
-// be as many as the heap has.
+// The pass goes from one end of the listed slabs to the other. They leave the list one by one, and
+// may be as many as the heap has.
 size_t Cycle::gather_pass(size_t budget) {
   size_t used = 0;
   for (; used < budget; ++used) {
@@ -192,8 +195,9 @@ size_t Cycle::gather_pass(size_t budget) {
       gathering_ = false;
       break;
     }
-    if (slab < next_up_) next_up_ = slab;
-    if (slab > last_up_) last_up_ = slab;
+    const size_t place = slab ^ pass_flip_;
+    if (place < pass_next_) pass_next_ = place;
+    if (place > pass_last_) pass_last_ = place;
   }
   return used;
 }
@@ -201,12 +205,13 @@ size_t Cycle::gather_pass(size_t budget) {
 // Marks and greys what the pass comes to. Neighbours often lead to neighbours: so the word where
 // the last target lay stays in registers, for each change of it in memory would wait for the one
 // before.
+template <bool kDown>
 class Cycle::Front {
  public:
   Front(Cycle &cycle, const Suspects &view)
       : cycle_(cycle), marks_(view.source), grey_(cycle.heap_.range().bitmaps[alloc::kCycleGrey]) {}
 
-  void advance(size_t number) { cursor_ = number; }
+  void advance(size_t word) { cursor_ = word; }
   // Before others mark: what is marked twice is scanned twice, and a hint that it leads to counted.
   void forget() {
     store();
@@ -233,36 +238,39 @@ class Cycle::Front {
     marks_[at_] |= fresh_;
     grey_[at_] |= fresh_;
     fresh_ = 0;
-    const size_t slab = at_ / alloc::kWordsPerStretch;
-    if (at_ * 64 < cursor_) {
+    const size_t slab = at_ / alloc::kWordsPerStretch, place = slab ^ cycle_.pass_flip_;
+    if (kDown ? at_ > cursor_ : at_ < cursor_) {
       cycle_.heap_.list_slab(cycle_.heap_.cycle_grey, &Slab::cycle_grey, slab);
-    } else if (slab > cycle_.last_up_) {
-      cycle_.last_up_ = slab;
+    } else if (place > cycle_.pass_last_) {
+      cycle_.pass_last_ = place;
     }
   }
 
  private:
   Cycle &cycle_;
   uint64_t *const marks_, *const grey_;
-  size_t cursor_ = 0;     // the first block of the word that is scanned
+  size_t cursor_ = 0;     // index of the word that is scanned
   size_t at_ = SIZE_MAX;  // index of a word of marks
   uint64_t marked_ = 0;   // that word
   uint64_t fresh_ = 0;    // of it, what is not in the bitmaps yet
 };
 
 // Grey objects of one word; returns those that wait until an array was followed.
-LOAM_ALWAYS_INLINE uint64_t Cycle::scan_word_upwards(const Suspects &view, Front &front,
-                                                     char *base, size_t size, uint64_t bits) {
+template <bool kDown>
+LOAM_ALWAYS_INLINE uint64_t Cycle::scan_word_in_order(const Suspects &view, Front<kDown> &front,
+                                                      char *base, ptrdiff_t size, uint64_t bits) {
   const auto visit = [&](loam_object *target) LOAM_INLINED { front.blacken(view, target); };
   if (bits == ~uint64_t{0}) {
-    if (const Type *type = Judge::type_of_word<Judge::Scope::kSuspects>(view.types, base, size, nullptr)) {
-      visit_runs(*type, base, size, 64, visit);
+    const Type *type = Judge::type_of_word<Judge::Scope::kSuspects, kDown>(
+        view.types, base, static_cast<size_t>(size), nullptr);
+    if (type != nullptr) {
+      visit_runs(*type, kDown ? base + 63 * size : base, kDown ? -size : size, 64, visit);
       return 0;
     }
   }
   while (bits != 0) {
-    const auto at = static_cast<size_t>(__builtin_ctzll(bits));
-    bits &= bits - 1;
+    const int at = kDown ? 63 - __builtin_clzll(bits) : __builtin_ctzll(bits);
+    bits &= ~(uint64_t{1} << at);
     loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
     if (object->tag == 0) continue;
     if (LOAM_EXPECT(!visit_fields(view.type_of(object), object, visit))) continue;
@@ -274,31 +282,34 @@ LOAM_ALWAYS_INLINE uint64_t Cycle::scan_word_upwards(const Suspects &view, Front
 }
 
 // The grey objects of one slab; goes on with the next one when there is none left.
-size_t Cycle::scan_slab_upwards(size_t budget) {
+template <bool kDown>
+size_t Cycle::scan_slab_in_order(size_t budget) {
   const Suspects view(judge_);
   const Range &range = heap_.range();
-  const size_t slab = next_up_, size = range.slabs[slab].block_size;
+  const size_t slab = pass_next_ ^ pass_flip_, size = range.slabs[slab].block_size;
   const size_t words = view.tracked[slab] != 0 ? (range.slabs[slab].block_count + 63) / 64 : 0;
-  Front front(*this, view);
-  size_t used = 0, word = 0;
-  for (; word < words && used < budget && array_ == nullptr; ++word) {
-    const size_t first = slab * kBlocksPerStretch + word * 64;
+  Front<kDown> front(*this, view);
+  size_t used = 0, done = 0;
+  for (; done < words && used < budget && array_ == nullptr; ++done) {
+    const size_t word = kDown ? words - 1 - done : done;
+    const size_t at = slab * alloc::kWordsPerStretch + word;
     char *const base = range.slab_address(slab) + word * 64 * size;
-    const uint64_t allocated = range.bitmaps[alloc::kAllocated][first / 64];
-    uint64_t &grey = range.bitmaps[alloc::kCycleGrey][first / 64];
-    front.advance(first);
+    const uint64_t allocated = range.bitmaps[alloc::kAllocated][at];
+    uint64_t &grey = range.bitmaps[alloc::kCycleGrey][at];
+    front.advance(at);
     while (grey != 0 && array_ == nullptr) {
       const uint64_t bits = grey & allocated;
       grey = 0;
-      const uint64_t left = scan_word_upwards(view, front, base, size, bits);
+      const uint64_t left =
+          scan_word_in_order(view, front, base, static_cast<ptrdiff_t>(size), bits);
       grey |= left;
       used += static_cast<size_t>(__builtin_popcountll(bits & ~left));
       front.store();
     }
   }
   pass_objects_ += used;
-  if (word < words || array_ != nullptr) return used;
-  ++next_up_;
+  if (done < words || array_ != nullptr) return used;
+  ++pass_next_;
   ++pass_slabs_;
   return used + kSlabUnits;
 }

@@ -31,10 +31,11 @@ struct Judge::Reach {
   loam_object **const stack;
   size_t depth = 0;
   bool leads_out = false;
-  size_t cursor = 0;     // the block number up to which objects were scanned or passed over
-  bool ascends = false;  // most edges lead upwards: the pass is given up
-  bool sampling = true;  // whether they do
+  size_t cursor = 0;  // the block number up to which objects were scanned or passed over
+  bool ascends = false, descends = false;  // most edges lead that way: the pass is given up
+  bool sampling = true;                    // whether they do
   Direction direction;
+  bool is_given_up() const { return ascends || descends; }
 
   explicit Reach(Judge &judge)
       : gc(judge),
@@ -136,9 +137,10 @@ inline void Judge::Reach::scan_word(size_t slab, size_t word, uint64_t bits) {
     cursor = first + 63;
     if (bits == ~uint64_t{0}) {
       if (const Type *type = type_of_word<Scope::kAll>(types, base, size, refcounts)) {
-        return visit_runs(*type, base, size, 64, [&](loam_object *target) LOAM_INLINED {
-          if (edge(local, *this, target)) push(target);
-        });
+        return visit_runs(*type, base, static_cast<ptrdiff_t>(size), 64,
+                          [&](loam_object *target) LOAM_INLINED {
+                            if (edge(local, *this, target)) push(target);
+                          });
       }
     }
     for (; bits != 0; bits &= bits - 1) {
@@ -180,14 +182,15 @@ inline void Judge::Reach::scan_stack() {
       push(target);
     });
     if (LOAM_EXPECT(!direction.is_complete())) continue;
-    if (sampling && direction.leads_up()) return leave_all(ahead);
+    ascends = sampling && direction.leads_up();
+    descends = sampling && direction.leads_down();
+    if (is_given_up()) return leave_all(ahead);
     direction = Direction();
   }
 }
 
 // Nothing is lost: the objects are counted, and no refcount is noted of them yet.
 LOAM_NOINLINE void Judge::Reach::leave_all(Ahead &ahead) {
-  ascends = true;
   const auto leave = [this](loam_object *object) {
     if (!tables.in_range(object)) Large::of(object)->mark = false;
   };
@@ -201,25 +204,68 @@ LOAM_NOINLINE void Judge::Reach::leave_all(Ahead &ahead) {
 
 void Judge::Reach::pass() {
   gc.each_member_word<Scope::kAll>([this](size_t slab, size_t word, uint64_t bits) {
-    if (ascends) return;
+    if (is_given_up()) return;
     scan_word(slab, word, bits);
     if (depth != 0) scan_stack();
   });
 }
 
-// In a heap where most edges lead upwards, some passes without a stack come to everything. False:
+LOAM_NOINLINE Judge::EdgeTally Judge::reach_alike(View<Scope::kAll> view, const Type &type,
+                                                  const char *first, ptrdiff_t step) {
+  EdgeTally tally;
+  visit_runs(type, first, step, 64, [&](loam_object *target) LOAM_INLINED {
+    count_edge<Scope::kAll>(view, target, tally);
+  });
+  return tally;
+}
+
+// Counts the edges of what is reached of a word when its turn comes: of `bits`, and of what they
+// lead to in the order of the pass.
+template <bool kDown>
+inline Judge::EdgeTally Judge::reach_word(View<Scope::kAll> view, size_t slab, size_t word,
+                                          uint64_t bits) {
+  const size_t first = slab * kBlocksPerStretch + word * 64;
+  const size_t size = heap_.range().slabs[slab].block_size;
+  char *const base = heap_.range().slab_address(slab) + word * 64 * size;
+  uint8_t *const refcounts = view.refcounts_of(slab) + first;
+  const uint64_t marked = view.marks[first / 64];
+  if ((marked | base::nonzero_bytes(view.counts + first)) == ~uint64_t{0} && bits == ~uint64_t{0}) {
+    const Type *type = type_of_word<Scope::kAll, kDown>(view.types, base, size, refcounts);
+    const auto step = static_cast<ptrdiff_t>(size);
+    if (type != nullptr) {
+      return reach_alike(view, *type, kDown ? base + 63 * step : base, kDown ? -step : step);
+    }
+  }
+  EdgeTally tally;
+  while (bits != 0) {
+    const auto at = static_cast<size_t>(kDown ? 63 - __builtin_clzll(bits) : __builtin_ctzll(bits));
+    bits &= ~Range::bit_of(at);
+    if (view.counts[first + at] == 0 && ((marked >> at) & 1) == 0) continue;
+    loam_object *object = reinterpret_cast<loam_object *>(base + at * size);
+    if (!is_member<Scope::kAll>(object)) continue;
+    refcounts[at] = Tables::noted(object->refcount);
+    const bool more = visit_fields(view.type_of(object), object, [&](loam_object *target) {
+      count_edge<Scope::kAll>(view, target, tally);
+    });
+    if (LOAM_RARELY(more)) tally |= count_rest<Scope::kAll>(object);
+  }
+  return tally;
+}
+
+// In a heap where most edges lead one way, some passes without a stack come to everything. False:
 // there is more.
-bool Judge::reach_upwards() {
+template <bool kDown>
+bool Judge::reach_in_order() {
   constexpr int kMostPasses = 16;
   const View<Scope::kAll> view(*this);
   for (int pass = 0; pass < kMostPasses; ++pass) {
     EdgeTally tally;
     bool any = false;
-    each_member_word<Scope::kAll>([&](size_t slab, size_t word, uint64_t bits) {
+    each_member_word<Scope::kAll, kDown>([&](size_t slab, size_t word, uint64_t bits) {
       const size_t first = slab * kBlocksPerStretch + word * 64;
       bits &= ~base::nonzero_bytes(view.refcounts_of(slab) + first);  // scanned before
       if ((bits & (base::nonzero_bytes(view.counts + first) | view.marks[first / 64])) == 0) return;
-      tally |= count_word<Scope::kAll, true>(view, slab, word, bits);
+      tally |= reach_word<kDown>(view, slab, word, bits);
       any = true;
     });
     edge_tally_ |= tally;
@@ -300,8 +346,8 @@ void Judge::reach_from_memory() {
   if (remembered_count_ == 0) return;
   Reach reach(*this);
   reach.pass();
-  if (reach.ascends && !reach_upwards()) {
-    reach.ascends = reach.sampling = false;
+  if ((reach.ascends && !reach_in_order<false>()) || (reach.descends && !reach_in_order<true>())) {
+    reach.ascends = reach.descends = reach.sampling = false;
     reach.cursor = 0;
     // Large objects lie before the cursor: what the passes have counted and left is followed first.
     each_large_member<Scope::kAll>([&reach](Large *large) {

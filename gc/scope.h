@@ -45,7 +45,7 @@ inline bool Judge::is_member(const loam_object *object) {
 }
 
 // visit(slab, word, bits) for each word of a slab with blocks that may be members.
-template <Judge::Scope kScope, typename Visit>
+template <Judge::Scope kScope, bool kDown, typename Visit>
 inline void Judge::each_member_word_of(size_t slab, Visit &&visit) {
   const alloc::Range &range = heap_.range();
   const uint64_t *words = range.words(ScopeTable<kScope>::kBitmap, slab);
@@ -53,20 +53,24 @@ inline void Judge::each_member_word_of(size_t slab, Visit &&visit) {
   const uint64_t *set_aside = range.words(alloc::kFrozen, slab);
   const bool any_frozen = ScopeTable<kScope>::kMayMeetFrozen && frozen != 0;
   const size_t count = (range.slabs[slab].block_count + 63) / 64;
-  for (size_t word = 0; word < count; ++word) {
+  for (size_t i = 0; i < count; ++i) {
+    const size_t word = kDown ? count - 1 - i : i;
     uint64_t bits = allocated[word] & (kScope == Scope::kSuspects ? ~words[word] : words[word]);
     if (any_frozen) bits &= ~set_aside[word];
     if (bits != 0) visit(slab, word, bits);
   }
 }
 
-template <Judge::Scope kScope, typename Visit>
+template <Judge::Scope kScope, bool kDown, typename Visit>
 inline void Judge::each_member_word(Visit &&visit) {
+  static_assert(!kDown || ScopeTable<kScope>::kWhole);
   const alloc::Range &range = heap_.range();
   using alloc::Slab;
   if (ScopeTable<kScope>::kWhole) {
-    for (size_t slab = 0, limit = heap_.slab_limit(); slab < limit; ++slab) {
-      if (range.tracked[slab] != 0) each_member_word_of<kScope>(slab, visit);
+    const size_t count = heap_.slab_limit();
+    for (size_t i = 0; i < count; ++i) {
+      const size_t slab = kDown ? count - 1 - i : i;
+      if (range.tracked[slab] != 0) each_member_word_of<kScope, kDown>(slab, visit);
     }
     return;
   }
@@ -156,13 +160,14 @@ struct Judge::View : Tables {
 // The type of 64 blocks that lie `size` bytes apart, if all are members and of one type with
 // short_run; else nullptr. refcounts[64]: where theirs are noted, of some when they are not alike;
 // may be null.
-template <Judge::Scope kScope>
+template <Judge::Scope kScope, bool kDown>
 inline const Type *Judge::type_of_word(Type *const *types, const char *first, size_t size,
                                        uint8_t *refcounts) {
   const uint32_t index = type_index(reinterpret_cast<const loam_object *>(first)->tag);
   const Type *const type = types[index];
   if (!type->short_run) return nullptr;
-  for (size_t at = 0; at < 64; ++at) {
+  for (size_t i = 0; i < 64; ++i) {
+    const size_t at = kDown ? 63 - i : i;
     const auto *const object = reinterpret_cast<const loam_object *>(first + at * size);
     if (type_index(object->tag) != index || !is_member<kScope>(object)) return nullptr;
     if (refcounts != nullptr) refcounts[at] = Tables::noted(object->refcount);
