@@ -69,8 +69,9 @@ LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_
     const char *run = first + type.run_begin;
     for (const char *const end = run + count * step; run != end; run += step) {
       const auto *const object = reinterpret_cast<const loam_object *>(run);
-      for (size_t i = 0; i < fields; ++i)
-        visit(read_field<loam_object *>(object, i * sizeof object));
+      for (size_t i = 0; i < fields; ++i) {
+        visit(read_field<loam_object *>(object, i * sizeof(loam_object *)));
+      }
     }
   };
   static_assert(kShortRun == 4);
