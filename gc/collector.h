@@ -42,18 +42,6 @@ struct Statistics {
   uint64_t weak_callbacks_run;
 };
 
-struct Pacing {
-  bool at_new;               // collect_at == new
-  uint64_t young_threshold;  // containers
-  uint64_t full_growth;      // percent
-  uint64_t full_finish;      // percent
-  size_t full_minimum_bytes;
-  uint64_t cascade_budget;  // objects
-  uint64_t collect_every;   // torture: 0, or collect at every nth allocation of an object
-  uint64_t slice;           // torture: 0, or a slice of that size at every chance
-  bool verify;              // torture: verify after each collection
-};
-
 class Collector {
  public:
   Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing);
@@ -83,6 +71,7 @@ class Collector {
   void disable() { ++disabled_; }
   void enable();
   void growth_noted();  // memory was added that poll() may not see
+  void large_taken();   // likewise; it may be often
   void freeze();
   void unfreeze();
   void unwind();
@@ -130,6 +119,8 @@ class Collector {
   struct Sweep {
     SweepPass pass = SweepPass::kStart;
     size_t slab = kFirstSlab;
+    size_t word = 0;                // of that slab,
+    uint64_t left = ~uint64_t{0};   // and what of it is left
     alloc::Large *large = nullptr;  // behind the slabs
   };
 
@@ -178,9 +169,8 @@ class Collector {
   bool sweep(Judge::SetName name, Sweep *at, size_t *budget);
   size_t sweep_whole(Judge::SetName name);
   void release_edge(const Tables &tables, const uint64_t *set, loam_object *target);
-  void release_rest(const uint64_t *set, loam_object *object);
-  void release_edges(const Tables &tables, const uint64_t *set, loam_object *object);
-  void release_word(Tables tables, const uint64_t *set, size_t slab, size_t word, uint64_t bits);
+  size_t release_rest(const uint64_t *set, loam_object *object);
+  size_t release_edges(const Tables &tables, const uint64_t *set, loam_object *object);
   bool release_condemned(const GarbageSet &set, Sweep *at, size_t *budget);
   bool dispose_condemned(const GarbageSet &set, Sweep *at, size_t *budget);
   bool free_condemned(const GarbageSet &set, Sweep *at, size_t *budget);
@@ -217,6 +207,7 @@ class Collector {
   bool relieve_condemned();
   void set_rate();
   void schedule();
+  void large_noted();
   bool slice_due() const;
 
   // census.cc
@@ -256,6 +247,9 @@ class Collector {
   bool host_ran_ = false;  // since the condemned were judged
   size_t doomed_ = 0;      // condemned, and not acquitted
   size_t survivors_ = 0;
+  static constexpr uint64_t kHeavyBytes = uint64_t{1} << 20;
+  bool young_are_heavy_ = false;  // few, but perhaps with long arrays: much large memory was taken
+  uint64_t heavy_at_ = kHeavyBytes;                // gross bytes of it, at which they may be
   unsigned young_skips_ = 0, young_patience_ = 0;  // young collections left out, from now and next
   uint64_t start_ns_ = 0;
 
@@ -270,7 +264,8 @@ class Collector {
   uint64_t owed_units_ = 0;     // of work
   uint64_t units_per_mib_ = 0;  // of gross allocation, in the present stage
   Cycle::Stage stage_ = Cycle::Stage::kNone;
-  uint64_t cycle_ns_ = 0;  // time taken so far
+  size_t reckoned_rest_ = 0;  // the cycle's, then
+  uint64_t cycle_ns_ = 0;     // time taken so far
   size_t cycle_collected_ = 0;
 };
 
@@ -285,6 +280,11 @@ struct Collector::CallbackFrame {
 // No other callback is entered from within it [G-6], so the innermost frame tells.
 inline bool Collector::asking_for_memory() const {
   return frame_ != nullptr && frame_->asks_for_memory;
+}
+
+inline void Collector::large_taken() {
+  const bool much = heap_.large().gross_bytes() >= heavy_at_;
+  if (LOAM_RARELY(much || cycle_.running() || incremental_)) large_noted();
 }
 
 // Bits of loam_thread.attention.

@@ -229,6 +229,8 @@ void Collector::promote_young() {
   heap_.young = rest;
   heap_.young_blocks -= promoted;
   heap_.large().make_all_old();
+  young_are_heavy_ = false;
+  heavy_at_ = heap_.large().gross_bytes() + kHeavyBytes;
 }
 
 // -- When.
@@ -250,10 +252,24 @@ void Collector::reset_full_trigger() {
   full_trigger_ = trigger > pacing_.full_minimum_bytes ? trigger : pacing_.full_minimum_bytes;
 }
 
-bool Collector::young_due() const { return heap_.young_objects() >= pacing_.young_threshold; }
+bool Collector::young_due() const {
+  return young_are_heavy_ || heap_.young_objects() >= pacing_.young_threshold;
+}
 
 void Collector::growth_noted() {
   if (full_due() || over_limit() || slice_due()) attend(kAttendGrowth);
+}
+
+// Young objects with arrays: there may be fewer of them than the threshold, and a young collection
+// is to be no longer for it.
+LOAM_NOINLINE void Collector::large_noted() {
+  constexpr size_t kFew = 64;  // the threshold is so many times as much
+  const uint64_t bytes = heap_.large().gross_bytes();
+  if (bytes >= heavy_at_) {
+    heavy_at_ = bytes + kHeavyBytes;
+    young_are_heavy_ = heap_.young_objects() >= pacing_.young_threshold / kFew;
+  }
+  if (slice_due() || young_are_heavy_) attend(kAttendGrowth);
 }
 
 // Past the limit by external bytes; and again only when they grew by a sixteenth of it.

@@ -165,6 +165,17 @@ inline bool visit_items(const Type &type, const loam_object *object, size_t firs
   return more;
 }
 
+// Of an object with a long array its fields and the first items, or, where `first` is not 0, the
+// items from there on; true when more is left.
+template <typename Visit>
+inline bool visit_part(const Type &type, const loam_object *object, size_t first, Visit &&visit) {
+  if (first == 0) {
+    visit_fields(type, object, visit);
+    visit_far_fields(type, object, visit);
+  }
+  return visit_items(type, object, first, visit);
+}
+
 template <typename Visit>
 inline void visit_edges(const Type &type, loam_object *object, Visit &&visit) {
   visit_fields(type, object, [&visit](loam_object *target) {

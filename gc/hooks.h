@@ -1,4 +1,4 @@
-// What the collector needs from the layer above.
+// What the collector needs from the layer above: whom to tell, and how to pace itself.
 #pragma once
 
 #include <loam/layout.h>
@@ -38,6 +38,18 @@ struct Hooks {
   void (*worked)(void *context, Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects);
   // Reports the host's registered roots.
   void (*report_roots)(void *context, loam_visitor *visitor);
+};
+
+struct Pacing {
+  bool at_new;               // collect_at == new
+  uint64_t young_threshold;  // containers
+  uint64_t full_growth;      // percent
+  uint64_t full_finish;      // percent
+  size_t full_minimum_bytes;
+  uint64_t cascade_budget;  // objects
+  uint64_t collect_every;   // torture: 0, or collect at every nth allocation of an object
+  uint64_t slice;           // torture: 0, or a slice of that size at every chance
+  bool verify;              // torture: verify after each collection
 };
 
 }  // namespace loam::gc

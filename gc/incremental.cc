@@ -42,7 +42,7 @@ void Cycle::begin() {
   phase_ = slabs_to_back() != 0 ? Phase::kStart : Phase::kMark;
   slab_ = 0;
   counting_ = second_ = overflowed_ = refuted_ = false;
-  suspects_ = in_vain_ = 0;
+  suspects_ = rest_units_ = in_vain_ = 0;
   survivors_ = uncollectable_ = 0;
   array_ = nullptr;
   in_order_ = gathering_ = false;
@@ -60,8 +60,7 @@ size_t Cycle::advance(size_t budget) {
     case Phase::kMark:
       if (followed_ < hints_) return follow_hints(budget);
       phase_ = Phase::kRescue;
-      counting_ = true;
-      slab_ = 0;
+      begin_counting();
       return 0;
     case Phase::kRescue:
       return counting_ ? count(budget) : look(budget);
@@ -105,18 +104,24 @@ size_t Cycle::stage_units() const {
         const alloc::Pool &pool = heap_.pool(head);
         if (pool.kind == alloc::Kind::kContainer) containers += pool.allocated;
       }
-      return slabs + containers;
+      return slabs + containers + reckoned_rest_;
     }
     case Stage::kCountAgain:
-      return slabs + survivors_ / 2;
+      return slabs + (survivors_ + reckoned_rest_) / 2;
     case Stage::kClear:
       return heap_.slab_limit() * kClearUnits + large;
     case Stage::kLook:
     case Stage::kLookAgain:
-      return heap_.slab_limit() * kLookUnits + suspects_ + large;
+      return heap_.slab_limit() * kLookUnits + suspects_ + rest_units_ + large;
     default:
-      return slabs + 5 * suspects_;  // walked, released and freed
+      return slabs + sweep_units(5, suspects_) + rest_units_;  // walked, released and freed
   }
+}
+
+// So many passes over the condemned, of which one releases their edges.
+size_t Cycle::sweep_units(size_t passes, size_t condemned) const {
+  const double part = static_cast<double>(condemned) / static_cast<double>(suspects_ + 1);
+  return passes * condemned + static_cast<size_t>(part * static_cast<double>(rest_units_));
 }
 
 // Small heaps keep the pages of their tables, and of a frozen one most objects are not counted.
@@ -198,16 +203,30 @@ bool Cycle::confirms_hints() {
 
 // -- RESCUE, first half: the edges between suspects.
 
+void Cycle::begin_counting() {
+  counting_ = true;
+  slab_ = word_ = 0;
+  left_ = ~uint64_t{0};
+  suspects_ = rest_units_ = 0;
+}
+
 size_t Cycle::count(size_t budget) {
   size_t used = 0;
   judge_.shares_counts = judge_.leaves_long_arrays = true;
-  for (; slab_ < heap_.slab_limit() && used < budget; ++slab_) used += count_slab(slab_);
+  while (slab_ < heap_.slab_limit() && used < budget) used += count_slab(budget - used);
   if (slab_ == heap_.slab_limit()) {
-    while (used < budget && count_large()) used += kLargeUnits;
-    while (used < budget && (array_ != nullptr || next_long_array())) used += scan_array();
+    for (size_t units; used < budget && (units = count_large()) != 0;) used += units;
+    while (used < budget && (array_ != nullptr || next_long_array())) {
+      used += scan_array();
+      judge_.rest_edges = kItemsAtOnce;
+      count_rest_units();
+    }
     if (used < budget) {
       heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
-      if (!second_) survivors_ = suspects_;
+      if (!second_) {
+        survivors_ = suspects_;
+        reckoned_rest_ = rest_units_;
+      }
       counting_ = false;
       slab_ = 0;
     }
@@ -216,33 +235,67 @@ size_t Cycle::count(size_t budget) {
   return used;
 }
 
-size_t Cycle::count_slab(size_t slab) {
-  if (heap_.range().tracked[slab] == 0) return 1;
+// What is left of a slab; goes on with the next one when it is through with it.
+size_t Cycle::count_slab(size_t budget) {
+  const Range &range = heap_.range();
+  const size_t words = range.tracked[slab_] != 0 ? (range.slabs[slab_].block_count + 63) / 64 : 0;
   const Judge::View<Judge::Scope::kRescue> view(judge_);
-  const size_t before = suspects_;
-  const size_t words = (heap_.range().slabs[slab].block_count + 63) / 64;
-  for (size_t word = 0; word < words; ++word) {
-    const uint64_t bits = suspects_of(slab, word);
+  size_t used = 0;
+  for (; word_ < words; ++word_, left_ = ~uint64_t{0}) {
+    if (used >= budget) return used;
+    const uint64_t bits = suspects_of(slab_, word_) & left_;
     if (bits == 0) continue;
-    suspects_ += static_cast<size_t>(__builtin_popcountll(bits));
-    overflowed_ |= judge_.count_word<Judge::Scope::kRescue>(view, slab, word, bits).overflowed;
+    judge_.rest_edges = judge_.uncounted = 0;
+    overflowed_ |= judge_.count_word<Judge::Scope::kRescue>(view, slab_, word_, bits).overflowed;
+    left_ = judge_.uncounted;
+    const auto counted = static_cast<size_t>(__builtin_popcountll(bits & ~left_));
+    suspects_ += counted;
+    used += counted + count_rest_units();
+    if (left_ != 0) return used;
   }
-  return kSlabUnits + suspects_ - before;
+  ++slab_;
+  word_ = 0;
+  return used + kSlabUnits;
 }
 
-// One large object; false when there is none left.
-bool Cycle::count_large() {
+// A large object, or a part of its array; returns the work done, 0 when there is none left.
+size_t Cycle::count_large() {
   LargeRegistry &registry = heap_.large();
   Large *large = registry.first(LargeRegistry::kOldList);
-  if (large == registry.end(LargeRegistry::kOldList)) return false;
-  registry.move(large, LargeRegistry::kSeenList);
+  if (large == registry.end(LargeRegistry::kOldList)) return 0;
   loam_object *object = static_cast<loam_object *>(large->block());
-  if (large->cycle_mark || large->frozen || !Judge::is_member<Judge::Scope::kSuspects>(object)) {
-    return true;
+  const bool suspect =
+      !large->cycle_mark && !large->frozen && Judge::is_member<Judge::Scope::kSuspects>(object);
+  bool more = false;
+  if (suspect && is_long_array(types_.of(object), object)) {
+    const Judge::View<Judge::Scope::kRescue> view(judge_);
+    Judge::EdgeTally tally;
+    more = visit_part(types_.of(object), object, large->scanned, [&](loam_object *target) {
+      Judge::count_edge<Judge::Scope::kRescue>(view, target, tally);
+    });
+    large->scanned += kItemsAtOnce;
+    overflowed_ |= tally.overflowed;
+    judge_.rest_edges = kItemsAtOnce;
+  } else if (suspect) {
+    judge_.rest_edges = 0;
+    overflowed_ |= judge_.count_object<Judge::Scope::kRescue>(object).overflowed;
   }
-  ++suspects_;
-  overflowed_ |= judge_.count_object<Judge::Scope::kRescue>(object).overflowed;
-  return true;
+  const size_t used = kLargeUnits + (suspect ? count_rest_units() : 0);
+  if (more) return used;
+  suspects_ += suspect;
+  large->scanned = 0;
+  registry.move(large, LargeRegistry::kSeenList);
+  return used;
+}
+
+// In the first RESCUE the rest is taken to have as many as what was counted.
+size_t Cycle::count_rest_units() {
+  const size_t units = units_of_rest(judge_.rest_edges);
+  rest_units_ += units;
+  if (second_ || rest_units_ <= reckoned_rest_) return units;
+  const size_t limit = heap_.slab_limit();
+  reckoned_rest_ = slab_ < limit ? rest_units_ / (slab_ + 1) * limit : rest_units_;
+  return units;
 }
 
 // -- RESCUE, second half: what more references lead to than that is held from outside.
@@ -262,8 +315,8 @@ size_t Cycle::look(size_t budget) {
     refuted_ = distrusts_hints_ = true;
     begin_clear();
   } else if (!second_) {
-    second_ = counting_ = true;
-    suspects_ = 0;
+    second_ = true;
+    begin_counting();
   } else {
     phase_ = Phase::kSplit;
   }

@@ -58,10 +58,15 @@ class Cycle {
   // Drops all hints: the tables are as if no cycle had been started [G-5].
   void abandon();
 
+  // While the first RESCUE counts, this may turn out to be more than when the stage began.
+  size_t reckoned_rest() const { return reckoned_rest_; }
+  size_t sweep_units(size_t passes, size_t condemned) const;
   uint64_t survivors() const { return survivors_; }
   uint64_t uncollectable() const { return uncollectable_; }
 
-  static constexpr size_t kLargeUnits = 4;  // what passing over a large object costs, in objects
+  // What work costs, in objects: passing over a large one, and edges behind the first fields.
+  static constexpr size_t kLargeUnits = 4;
+  static constexpr size_t units_of_rest(size_t edges) { return edges / 4; }
   // Pointers that fit the working space, which is to be given to it before it starts.
   static constexpr size_t kStack = 512;
   static constexpr size_t kBatch = 8192;  // objects in a closed set that SPLIT may find
@@ -75,8 +80,8 @@ class Cycle {
   using Suspects = Judge::View<Judge::Scope::kSuspects>;
 
   static constexpr size_t kEnough = 4096;  // condemned objects that are swept before SPLIT goes on
-  static constexpr size_t kItemsPerUnit = 4;
-  // What other work costs, in objects.
+  static constexpr size_t kMostRestUnits = 2048;  // of the objects of a word, at once
+  // What other work costs.
   static constexpr size_t kSlabUnits = 4;     // passing over a slab without suspects
   static constexpr size_t kWordUnits = 5;     // comparing 64 counts, and clearing them
   static constexpr size_t kLookUnits = 128;   // the same for a slab
@@ -99,8 +104,10 @@ class Cycle {
 
   // RESCUE
   size_t count(size_t budget);
-  size_t count_slab(size_t slab);
-  bool count_large();
+  void begin_counting();
+  size_t count_slab(size_t budget);
+  size_t count_large();
+  size_t count_rest_units();
   size_t look(size_t budget);
   size_t look_at_slab(size_t slab);
   bool look_at_large();
@@ -119,10 +126,10 @@ class Cycle {
   class Front;  // what a pass in order marks, on its way to the bitmaps
   template <bool kDown>
   uint64_t scan_word_in_order(const Suspects &view, Front<kDown> &front, char *base, ptrdiff_t size,
-                              uint64_t bits);
+                              uint64_t bits, size_t *rest_units);
   template <bool kDown>
   size_t scan_slab_in_order(size_t budget);
-  void mark_rest(loam_object *object);
+  size_t mark_rest(loam_object *object);
   size_t load_grey();
   size_t mark_large();
   bool array_is_intact() const;
@@ -169,8 +176,12 @@ class Cycle {
   size_t pass_objects_ = 0, pass_slabs_ = 0;     // scanned by this pass
   size_t slabs_in_vain_ = 0;                     // by passes that found little in them
   size_t slab_ = 0;                              // where the pass under way goes on
+  size_t word_ = 0;                              // of counting: the word of that slab,
+  uint64_t left_ = ~uint64_t{0};                 // and what of it is left
   size_t suspects_ = 0;                          // members that the last RESCUE counted
   size_t in_vain_ = 0;                           // objects that SPLIT walked and did not condemn
+  size_t rest_units_ = 0;                        // of the edges behind their fields that it counted
+  size_t reckoned_rest_ = 0;  // as many as that is taken to become in the first RESCUE
   uint64_t survivors_ = 0, uncollectable_ = 0;
   // A small object whose array is being followed.
   loam_object *array_ = nullptr;

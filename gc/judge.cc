@@ -32,14 +32,22 @@ template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
   const View<kScope> view(*this);
   EdgeTally tally;
-  if (kScope == Scope::kRescue && leaves_long_arrays &&
-      is_long_array(view.type_of(object), object) && view.in_range(object)) {
+  const bool is_long = is_long_array(view.type_of(object), object);
+  if (kScope == Scope::kYoung && is_long) {  // what it leads to is held from outside then
+    tally.leads_out = true;
+    return tally;
+  }
+  if (kScope == Scope::kRescue && is_long && leaves_long_arrays && view.in_range(object)) {
     heap_.range().set(alloc::kCycleGrey, view.number_of(object));
     heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, heap_.range().slab_index(object));
     return tally;
   }
-  visit_rest(view.type_of(object), object,
-             [&view, &tally](loam_object *target) { count_edge<kScope>(view, target, tally); });
+  size_t edges = 0;
+  visit_rest(view.type_of(object), object, [&view, &tally, &edges](loam_object *target) {
+    count_edge<kScope>(view, target, tally);
+    ++edges;
+  });
+  rest_edges += edges;
   return tally;
 }
 
@@ -93,7 +101,11 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
       tally |= count_targets<kScope>(view, targets, gathered);
       gathered = 0;
     }
-    if (LOAM_RARELY(type.has_rest)) tally |= count_rest<kScope>(object);
+    if (LOAM_EXPECT(!type.has_rest)) continue;
+    tally |= count_rest<kScope>(object);
+    if (kScope != Scope::kRescue || rest_edges < kMostRestEdges) continue;
+    uncounted = bits & (bits - 1);
+    break;
   }
   return tally |= count_targets<kScope>(view, targets, gathered);
 }
@@ -257,6 +269,7 @@ bool Judge::load_grey() {
 template <Judge::Scope kScope>
 LOAM_NOINLINE void Judge::mark_rest(loam_object *object) {
   const View<kScope> view(*this);
+  if (kScope == Scope::kYoung && is_long_array(view.type_of(object), object)) return;  // count_rest
   visit_rest(view.type_of(object), object, [this, &view](loam_object *target) {
     if (!mark_edge<kScope>(view, target)) return;
     if (mark_depth_ == kMarkStack) {

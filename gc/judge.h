@@ -69,6 +69,11 @@ class Judge {
   bool shares_counts = false;
   bool leaves_counts = false;       // judge_all's caller discards them
   bool leaves_long_arrays = false;  // count_word sets kCycleGrey instead of counting their items
+  // Of kRescue, which counts in slices: edges behind the fields, counted since the caller set it to
+  // 0; and when they are this many, count_word stops and leaves members of the word.
+  static constexpr size_t kMostRestEdges = 8192;
+  size_t rest_edges = 0;
+  uint64_t uncounted = 0;  // those
 
  private:
   friend class Cycle;  // counts and condemns with the same means, in slices

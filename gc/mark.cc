@@ -99,7 +99,7 @@ size_t Cycle::mark(size_t budget) {
       if (LOAM_RARELY(depth == kStack)) return make_grey(number);
       stack[depth++] = target;
     });
-    if (LOAM_RARELY(more)) mark_rest(object);
+    if (LOAM_RARELY(more)) used += mark_rest(object);
     if (LOAM_RARELY(direction.is_complete())) {
       in_order_ = sampling_ && (direction.leads_up() || direction.leads_down());
       pass_flip_ = direction.leads_down() ? kFlip : 0;
@@ -112,16 +112,22 @@ size_t Cycle::mark(size_t budget) {
   return used;
 }
 
-// The edges of a small object that are no fields; a long array is taken up later.
-LOAM_NOINLINE void Cycle::mark_rest(loam_object *object) {
+// The edges of a small object that are no fields; a long array is taken up later. Returns the work
+// done.
+LOAM_NOINLINE size_t Cycle::mark_rest(loam_object *object) {
   const Suspects view(judge_);
   const Type &type = view.type_of(object);
   if (is_long_array(type, object)) {
     array_ = object;
     array_items_ = 0;
-    return;
+    return 0;
   }
-  visit_rest(type, object, [this, &view](loam_object *target) { blacken_later(view, target); });
+  size_t edges = 0;
+  visit_rest(type, object, [this, &view, &edges](loam_object *target) {
+    blacken_later(view, target);
+    ++edges;
+  });
+  return units_of_rest(edges);
 }
 
 // Moves one word of the grey bitmap to the stack; returns how many objects.
@@ -255,10 +261,12 @@ class Cycle::Front {
   uint64_t fresh_ = 0;    // of it, what is not in the bitmaps yet
 };
 
-// Grey objects of one word; returns those that wait until an array was followed.
+// Grey objects of one word; returns those that wait for another slice, or until an array was
+// followed.
 template <bool kDown>
 LOAM_ALWAYS_INLINE uint64_t Cycle::scan_word_in_order(const Suspects &view, Front<kDown> &front,
-                                                      char *base, ptrdiff_t size, uint64_t bits) {
+                                                      char *base, ptrdiff_t size, uint64_t bits,
+                                                      size_t *rest_units) {
   const auto visit = [&](loam_object *target) LOAM_INLINED { front.blacken(view, target); };
   if (bits == ~uint64_t{0}) {
     const Type *type = Judge::type_of_word<Judge::Scope::kSuspects, kDown>(
@@ -275,8 +283,8 @@ LOAM_ALWAYS_INLINE uint64_t Cycle::scan_word_in_order(const Suspects &view, Fron
     if (object->tag == 0) continue;
     if (LOAM_EXPECT(!visit_fields(view.type_of(object), object, visit))) continue;
     front.forget();
-    mark_rest(object);
-    if (array_ != nullptr) break;
+    *rest_units += mark_rest(object);
+    if (array_ != nullptr || *rest_units >= kMostRestUnits) break;
   }
   return bits;
 }
@@ -290,25 +298,26 @@ size_t Cycle::scan_slab_in_order(size_t budget) {
   const size_t words = view.tracked[slab] != 0 ? (range.slabs[slab].block_count + 63) / 64 : 0;
   Front<kDown> front(*this, view);
   size_t used = 0, done = 0;
-  for (; done < words && used < budget && array_ == nullptr; ++done) {
+  uint64_t left = 0;
+  for (; done < words && used < budget && left == 0 && array_ == nullptr; ++done) {
     const size_t word = kDown ? words - 1 - done : done;
     const size_t at = slab * alloc::kWordsPerStretch + word;
     char *const base = range.slab_address(slab) + word * 64 * size;
     const uint64_t allocated = range.bitmaps[alloc::kAllocated][at];
     uint64_t &grey = range.bitmaps[alloc::kCycleGrey][at];
     front.advance(at);
-    while (grey != 0 && array_ == nullptr) {
+    while (grey != 0 && left == 0 && array_ == nullptr) {
       const uint64_t bits = grey & allocated;
       grey = 0;
-      const uint64_t left =
-          scan_word_in_order(view, front, base, static_cast<ptrdiff_t>(size), bits);
+      size_t rest_units = 0;
+      left = scan_word_in_order(view, front, base, static_cast<ptrdiff_t>(size), bits, &rest_units);
       grey |= left;
-      used += static_cast<size_t>(__builtin_popcountll(bits & ~left));
+      used += static_cast<size_t>(__builtin_popcountll(bits & ~left)) + rest_units;
       front.store();
     }
   }
   pass_objects_ += used;
-  if (done < words || array_ != nullptr) return used;
+  if (done < words || left != 0 || array_ != nullptr) return used;
   ++pass_next_;
   ++pass_slabs_;
   return used + kSlabUnits;
@@ -322,19 +331,23 @@ size_t Cycle::mark_large() {
   loam_object *object = static_cast<loam_object *>(large->block());
   const Type &type = types_.of(object);
   const Suspects view(judge_);
-  const auto visit = [this, &view](loam_object *target) { blacken_later(view, target); };
-  if (large->scanned == 0) visit_fields(type, object, visit);
+  size_t edges = 0;
+  const auto visit = [this, &view, &edges](loam_object *target) {
+    blacken_later(view, target);
+    ++edges;
+  };
+  bool more = false;
   if (is_long_array(type, object)) {
-    const size_t first = large->scanned;
-    if (first == 0) visit_far_fields(type, object, visit);
+    more = visit_part(type, object, large->scanned, visit);
     large->scanned += kItemsAtOnce;
-    if (visit_items(type, object, first, visit)) return 1 + kItemsAtOnce / kItemsPerUnit;
-  } else if (type.has_rest) {
-    visit_rest(type, object, visit);
+  } else {
+    visit_edges(type, object, visit);
   }
-  large->scanned = 0;
-  registry.move(large, LargeRegistry::kOldList);
-  return 1;
+  if (!more) {
+    large->scanned = 0;
+    registry.move(large, LargeRegistry::kOldList);
+  }
+  return kLargeUnits + units_of_rest(edges);
 }
 
 // -- Long arrays of small objects, some items at a time.
@@ -376,7 +389,7 @@ size_t Cycle::scan_array() {
   overflowed_ |= tally.overflowed;
   array_items_ += kItemsAtOnce;
   if (!more) array_ = nullptr;
-  return kItemsAtOnce / kItemsPerUnit;
+  return units_of_rest(kItemsAtOnce);
 }
 
 }  // namespace loam::gc

@@ -192,15 +192,17 @@ void Collector::schedule() {
   next_slice_bytes_ = enough < latest ? enough : latest;
 }
 
-// Units per MiB, when a stage begins.
+// Units per MiB, when a stage begins, or turns out to be longer.
 void Collector::set_rate() {
   // What SPLIT condemns it sweeps in between; what FINAL does comes once, at the end.
   const bool condemned = phase_ != Phase::kNone && cycle_.phase() != Cycle::Phase::kSplit;
   const Stage stage = condemned ? Stage::kSweep : cycle_.stage();
-  if (stage == stage_) return;
+  if (stage == stage_ && cycle_.reckoned_rest() <= reckoned_rest_) return;
   stage_ = stage;
+  reckoned_rest_ = cycle_.reckoned_rest();
   const size_t passes = weaks_.count() != 0 ? 5 : 3;
-  const uint64_t units = condemned ? passes * judge_.condemned : cycle_.stage_units();
+  const uint64_t units =
+      condemned ? cycle_.sweep_units(passes, judge_.condemned) : cycle_.stage_units();
   const size_t base =
       base_bytes_ > pacing_.full_minimum_bytes ? base_bytes_ : pacing_.full_minimum_bytes;
   const uint64_t growth = pacing_.full_growth;

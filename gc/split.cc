@@ -82,9 +82,10 @@ struct Cycle::Batch {
   int64_t deficit = 0;
   bool overflowed = false;  // a byte of counts
   bool leads_out = false;   // an edge to what is no member
+  size_t rest_edges = 0;    // behind the fields
 };
 
-// Returns the objects walked.
+// Returns the work done.
 size_t Cycle::walk(loam_object *first) {
   constexpr size_t kAhead = 8;
   const Suspects view(judge_);
@@ -111,7 +112,7 @@ size_t Cycle::walk(loam_object *first) {
   } else {
     leave_batch(view, batch);
   }
-  return batch.count + 1;
+  return batch.count + 1 + units_of_rest(batch.rest_edges);
 }
 
 // False: an array that is too long for a batch, which FINAL follows.
@@ -119,8 +120,10 @@ LOAM_NOINLINE bool Cycle::walk_rest(loam_object *object, Batch *batch) {
   const Suspects view(judge_);
   const Type &type = view.type_of(object);
   if (is_long_array(type, object)) return false;
-  visit_rest(type, object,
-             [this, &view, batch](loam_object *target) { follow(view, batch_, *batch, target); });
+  visit_rest(type, object, [this, &view, batch](loam_object *target) {
+    follow(view, batch_, *batch, target);
+    ++batch->rest_edges;
+  });
   return true;
 }
 

@@ -19,48 +19,44 @@ struct Collector::Members {
   alloc::Heap &heap;
   const GarbageSet &set;
 
-  // visit(slab, word, bits) for each word of one slab.
+  // visit(object) for each small one from `at` on, about `budget` of them; it returns what it did
+  // beside. True at the end.
   template <typename Visit>
-  void each_word_of(size_t slab, Visit &&visit) const {
-    const uint64_t *const words = heap.range().words(set.bitmap, slab);
-    const size_t count = (heap.range().slabs[slab].block_count + 63) / 64;
-    for (size_t word = 0; word < count; ++word) {
-      if (words[word] != 0) visit(slab, word, words[word]);
-    }
-  }
-
-  // visit(object) for each in one slab; returns how many.
-  template <typename Visit>
-  size_t each_of(size_t slab, Visit &&visit) const {
-    size_t count = 0;
-    each_word_of(slab, [&](size_t, size_t word, uint64_t bits) {
-      const size_t size = heap.range().slabs[slab].block_size;
-      char *const base = heap.range().slab_address(slab) + word * 64 * size;
-      for (; bits != 0; bits &= bits - 1) {
-        const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-        visit(reinterpret_cast<loam_object *>(base + at * size));
-        ++count;
-      }
-    });
-    return count;
-  }
-
-  // work(slab), which returns what it did, for each slab from at->slab on, about `budget` of it;
-  // true at the end. The large members come after the slabs.
-  template <typename Work>
-  bool each_slab(Sweep *at, size_t *budget, Work &&work) const {
+  bool each_small(Sweep *at, size_t *budget, Visit &&visit) const {
     if (at->large != nullptr) return true;
-    if (at->slab == kFirstSlab) at->slab = alloc::Heap::first_listed(*set.list);
-    for (; at->slab != kNoSlab; at->slab = heap.next_listed(at->slab, set.link)) {
-      if (*budget == 0) return false;
-      const size_t used = work(at->slab) + 1;
-      *budget -= used < *budget ? used : *budget;
+    const Range &range = heap.range();
+    for (begin(at); at->slab != kNoSlab; next_slab(at, budget)) {
+      const uint64_t *const words = range.words(set.bitmap, at->slab);
+      const size_t size = range.slabs[at->slab].block_size;
+      const size_t count = (range.slabs[at->slab].block_count + 63) / 64;
+      for (; at->word < count; ++at->word, at->left = ~uint64_t{0}) {
+        char *const base = range.slab_address(at->slab) + at->word * 64 * size;
+        for (uint64_t bits = words[at->word] & at->left; bits != 0; bits &= bits - 1) {
+          at->left = bits;
+          if (*budget == 0) return false;
+          const auto index = static_cast<size_t>(__builtin_ctzll(bits));
+          spend(budget, 1 + visit(reinterpret_cast<loam_object *>(base + index * size)));
+        }
+      }
     }
     at->slab = kFirstSlab;
     return true;
   }
 
-  // visit(Large *) for each large one from at->large on, likewise.
+  // work(slab), which returns what it did, for each slab, likewise. The large members come after
+  // the slabs.
+  template <typename Work>
+  bool each_slab(Sweep *at, size_t *budget, Work &&work) const {
+    if (at->large != nullptr) return true;
+    for (begin(at); at->slab != kNoSlab; next_slab(at, budget)) {
+      if (*budget == 0) return false;
+      spend(budget, work(at->slab));
+    }
+    at->slab = kFirstSlab;
+    return true;
+  }
+
+  // visit(Large *) for each large one, likewise.
   template <typename Visit>
   bool each_large(Sweep *at, size_t *budget, Visit &&visit) const {
     constexpr auto kList = LargeRegistry::kCondemnedList;
@@ -70,19 +66,32 @@ struct Collector::Members {
       if (set.bitmap == alloc::kCondemned ? !large->condemned : !large->emergency) continue;
       at->large = large;
       if (*budget == 0) return false;
-      *budget -= Cycle::kLargeUnits < *budget ? Cycle::kLargeUnits : *budget;
-      visit(large);
+      spend(budget, Cycle::kLargeUnits + visit(large));
     }
     at->large = nullptr;
     return true;
   }
 
-  // visit(object) for each.
   template <typename Visit>
   bool each(Sweep *at, size_t *budget, Visit &&visit) const {
-    return each_slab(at, budget, [&](size_t slab) { return each_of(slab, visit); }) &&
-           each_large(at, budget,
-                      [&](Large *large) { visit(static_cast<loam_object *>(large->block())); });
+    return each_small(at, budget, visit) && each_large(at, budget, [&](Large *large) {
+             return visit(static_cast<loam_object *>(large->block()));
+           });
+  }
+
+ private:
+  static void spend(size_t *budget, size_t used) { *budget -= used < *budget ? used : *budget; }
+  void begin(Sweep *at) const {
+    if (at->slab == kFirstSlab) to_slab(at, alloc::Heap::first_listed(*set.list));
+  }
+  void next_slab(Sweep *at, size_t *budget) const {
+    spend(budget, 1);
+    to_slab(at, heap.next_listed(at->slab, set.link));
+  }
+  static void to_slab(Sweep *at, size_t slab) {
+    at->slab = slab;
+    at->word = 0;
+    at->left = ~uint64_t{0};
   }
 };
 
@@ -95,8 +104,9 @@ bool Collector::forget_weak(Judge::SetName name, bool as_owner, Sweep *at, size_
     return true;
   }
   const GarbageSet set = judge_.garbage_set(name);
-  const auto forget = [this, as_owner](loam_object *object) {
+  const auto forget = [this, as_owner](loam_object *object) -> size_t {
     if (object->tag & LOAM_FLAG_WEAK) weaks_.forget(object, as_owner);
+    return 0;
   };
   return Members{heap_, set}.each(at, budget, forget);
 }
@@ -105,12 +115,13 @@ bool Collector::forget_weak(Judge::SetName name, bool as_owner, Sweep *at, size_
 bool Collector::finalize_condemned(size_t *budget) {
   if (!types_.any_finalizer) return true;
   const GarbageSet set = judge_.garbage_set(Judge::kCondemnedSet);
-  const auto finalize = [this](loam_object *object) {
+  const auto finalize = [this](loam_object *object) -> size_t {
     const Type &type = type_of(object);
-    if (type.finalize == nullptr || (object->tag & LOAM_FLAG_FINALIZED) != 0) return;
-    if (heap_.locked()) return;
+    if (type.finalize == nullptr || (object->tag & LOAM_FLAG_FINALIZED) != 0) return 0;
+    if (heap_.locked()) return 0;
     host_ran_ = true;
     call_finalizer(object, type);
+    return 0;
   };
   return Members{heap_, set}.each(&sweep_, budget, finalize);
 }
@@ -170,53 +181,39 @@ inline void Collector::release_edge(const Tables &tables, const uint64_t *set,
   if ((target->tag & LOAM_FLAG_CONDEMNED) == 0) queue_dead(target);
 }
 
-LOAM_NOINLINE void Collector::release_rest(const uint64_t *set, loam_object *object) {
+// Returns how many.
+LOAM_NOINLINE size_t Collector::release_rest(const uint64_t *set, loam_object *object) {
   const Tables tables(heap_.range());
-  visit_rest(type_of(object), object,
-             [this, &tables, set](loam_object *target) { release_edge(tables, set, target); });
+  size_t edges = 0;
+  visit_rest(type_of(object), object, [this, &tables, set, &edges](loam_object *target) {
+    release_edge(tables, set, target);
+    ++edges;
+  });
+  return edges;
 }
 
-inline void Collector::release_edges(const Tables &tables, const uint64_t *set,
-                                     loam_object *object) {
+// Returns the work done beside a few fields.
+inline size_t Collector::release_edges(const Tables &tables, const uint64_t *set,
+                                       loam_object *object) {
   const Type &type = type_of(object);
   const bool more = visit_fields(type, object, [this, &tables, set](loam_object *target) {
     release_edge(tables, set, target);
   });
-  if (LOAM_RARELY(more)) release_rest(set, object);
-}
-
-inline void Collector::release_word(Tables tables, const uint64_t *set, size_t slab, size_t word,
-                                    uint64_t bits) {
-  const size_t size = heap_.range().slabs[slab].block_size;
-  char *const base = heap_.range().slab_address(slab) + word * 64 * size;
-  for (; bits != 0; bits &= bits - 1) {
-    const size_t at = static_cast<size_t>(__builtin_ctzll(bits));
-    release_edges(tables, set, reinterpret_cast<loam_object *>(base + at * size));
-  }
+  return LOAM_RARELY(more) ? Cycle::units_of_rest(release_rest(set, object)) : 0;
 }
 
 bool Collector::release_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
   const Tables tables(heap_.range());
   const uint64_t *const bits_of_set = heap_.range().bitmaps[set.bitmap];
-  const Members members{heap_, set};
-  const auto release_slab = [&](size_t of_slab) {
-    size_t count = 0;
-    members.each_word_of(of_slab, [&](size_t slab, size_t word, uint64_t bits) {
-      release_word(tables, bits_of_set, slab, word, bits);
-      count += static_cast<size_t>(__builtin_popcountll(bits));
-    });
-    return count;
-  };
-  return members.each_slab(at, budget, release_slab) &&
-         members.each_large(at, budget, [&](Large *large) {
-           release_edges(tables, bits_of_set, static_cast<loam_object *>(large->block()));
-         });
+  return Members{heap_, set}.each(
+      at, budget, [&](loam_object *object) { return release_edges(tables, bits_of_set, object); });
 }
 
 bool Collector::dispose_condemned(const GarbageSet &set, Sweep *at, size_t *budget) {
-  const auto dispose = [this](loam_object *object) {
+  const auto dispose = [this](loam_object *object) -> size_t {
     const Type &type = type_of(object);
     if (type.dispose != nullptr) type.dispose(thread_, object);
+    return 0;
   };
   return Members{heap_, set}.each(at, budget, dispose);
 }
@@ -252,11 +249,12 @@ bool Collector::free_condemned(const GarbageSet &set, Sweep *at, size_t *budget)
     if (freed != nullptr) heap_.large().free(freed);
     freed = nullptr;
   };
-  const bool done_large = members.each_large(at, budget, [&](Large *large) {
+  const bool done_large = members.each_large(at, budget, [&](Large *large) -> size_t {
     free_last();
     loam_object *object = static_cast<loam_object *>(large->block());
     if (heap_.debug()) check_end(object, type_of(object));
     freed = large;
+    return 0;
   });
   free_last();
   return done_large;

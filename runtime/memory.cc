@@ -31,6 +31,7 @@ LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
 
 LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void *pointer,
                                size_t size) {
+  runtime.collector.large_taken();
   return allocate_asking(runtime, size,
                          [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
 }
@@ -40,11 +41,13 @@ LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void 
 extern "C" {
 
 void *loam_malloc_slow(loam_thread *thread, size_t size) {
-  alloc::Heap &heap = rt::runtime_of(thread).heap;
+  loam_runtime &runtime = rt::runtime_of(thread);
+  alloc::Heap &heap = runtime.heap;
   if (LOAM_RARELY(size <= LOAM_MAX_BLOCK || !heap.has_cache())) {
     return allocate_by_every_means(thread, size);
   }
   void *block = heap.take_large(size, false);
+  runtime.collector.large_taken();
   return LOAM_EXPECT(block != nullptr) ? block : allocate_by_every_means(thread, size);
 }
 
