@@ -37,29 +37,35 @@ Triple *link_tree(Host &host, const std::vector<Triple *> &nodes) {
 // live, the second time from memory, and then as garbage: at a stand, and in slices that are long
 // enough to choose a way.
 template <typename Link>
+void check_life_at_a_stand(size_t count, Link link) {
+  Host host;
+  auto *root = link(host);
+  CHECK(host.collect() == 0);
+  CHECK(host.collect() == 0);
+  CHECK(host.verify());
+  host.drop(root);
+  CHECK(host.collect() == count);
+}
+
+template <typename Link>
+void check_life_in_slices(size_t count, Link link) {
+  Host host("torture=slice:3000");
+  Cycles cycles(host);
+  auto *root = link(host);
+  run_cycle(host, cycles);
+  run_cycle(host, cycles);
+  CHECK(cycles.collected == 0);
+  CHECK(cycles.units[LOAM_WORK_FINAL] == 0);  // nothing live is left for it
+  CHECK(host.verify());
+  host.drop(root);
+  run_cycle(host, cycles);
+  CHECK(cycles.collected == count);
+}
+
+template <typename Link>
 void check_life(size_t count, Link link) {
-  SUBCASE("at a stand") {
-    Host host;
-    Triple *root = link(host);
-    CHECK(host.collect() == 0);
-    CHECK(host.collect() == 0);
-    CHECK(host.verify());
-    host.drop(root);
-    CHECK(host.collect() == count);
-  }
-  SUBCASE("in slices") {
-    Host host("torture=slice:3000");
-    Cycles cycles(host);
-    Triple *root = link(host);
-    run_cycle(host, cycles);
-    run_cycle(host, cycles);
-    CHECK(cycles.collected == 0);
-    CHECK(cycles.units[LOAM_WORK_FINAL] == 0);  // nothing live is left for it
-    CHECK(host.verify());
-    host.drop(root);
-    run_cycle(host, cycles);
-    CHECK(cycles.collected == count);
-  }
+  SUBCASE("at a stand") { check_life_at_a_stand(count, link); }
+  SUBCASE("in slices") { check_life_in_slices(count, link); }
 }
 
 }  // namespace
@@ -159,6 +165,40 @@ TEST_CASE("a heap linked upwards, and large objects that lead to older ones") {
     host.set(newest->refs[1], nodes.back());
     return link_tree(host, nodes);
   });
+}
+
+TEST_CASE("a heap of one type, linked by the last of its few references") {
+  for (size_t fields = 1; fields <= 6; ++fields) {
+    for (const bool down : {false, true}) {
+      INFO("fields ", fields, ", down ", down);
+      const auto link = [=](Host &host) {
+        uint16_t offsets[6];
+        for (size_t i = 0; i < fields; ++i) offsets[i] = static_cast<uint16_t>(8 + 8 * i);
+        loam_type_spec spec = spec_of("few", 8 + 8 * fields);
+        spec.ref_offsets = offsets;
+        spec.ref_count = fields;
+        loam_type *type = host.register_type(spec);
+        std::vector<loam_object *> nodes;
+        for (size_t i = 0; i < kNodes; ++i) nodes.push_back(host.make<loam_object>(type));
+        std::sort(nodes.begin(), nodes.end());
+        if (down) std::reverse(nodes.begin(), nodes.end());
+        const auto field = [](loam_object *node, size_t i) -> loam_object *& {
+          return *reinterpret_cast<loam_object **>(reinterpret_cast<char *>(node) + 8 + 8 * i);
+        };
+        for (size_t i = 0; i < kNodes; ++i) {
+          loam_object *next = nodes[(i + 1) % kNodes];
+          for (size_t at = 0; at + 1 < fields; ++at) {
+            if (i % 3 != 0) host.set(field(nodes[i], at), next);
+          }
+          field(nodes[i], fields - 1) = next;  // the reference that we had, but for the first
+        }
+        host.hold(nodes[0]);
+        return nodes[0];
+      };
+      check_life_at_a_stand(kNodes, link);
+      check_life_in_slices(kNodes, link);
+    }
+  }
 }
 
 TEST_CASE("a pass upwards that begins in every slab takes them up slice by slice") {
