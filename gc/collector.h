@@ -70,8 +70,8 @@ class Collector {
   void request();                 // async-signal-safe
   void disable() { ++disabled_; }
   void enable();
-  void growth_noted();  // memory was added that poll() may not see
-  void large_taken();   // likewise; it may be often
+  void growth_noted();     // memory was added that poll() may not see
+  void large_asked_for();  // plain memory, which may be often
   void freeze();
   void unfreeze();
   void unwind();
@@ -247,9 +247,9 @@ class Collector {
   bool host_ran_ = false;  // since the condemned were judged
   size_t doomed_ = 0;      // condemned, and not acquitted
   size_t survivors_ = 0;
-  static constexpr uint64_t kHeavyBytes = uint64_t{1} << 20;
-  bool young_are_heavy_ = false;  // few, but perhaps with long arrays: much large memory was taken
-  uint64_t heavy_at_ = kHeavyBytes;                // gross bytes of it, at which they may be
+  static constexpr size_t kHeavyBytes = size_t{1} << 20;
+  bool young_are_heavy_ = false;   // few, but perhaps with long arrays: large memory grew
+  size_t heavy_at_ = kHeavyBytes;  // bytes of it, at which they may be
   unsigned young_skips_ = 0, young_patience_ = 0;  // young collections left out, from now and next
   uint64_t start_ns_ = 0;
 
@@ -264,7 +264,7 @@ class Collector {
   uint64_t owed_units_ = 0;     // of work
   uint64_t units_per_mib_ = 0;  // of gross allocation, in the present stage
   Cycle::Stage stage_ = Cycle::Stage::kNone;
-  size_t reckoned_rest_ = 0;  // the cycle's, then
+  size_t reckoned_rest_ = 0;  // the cycle's when the rate was set
   uint64_t cycle_ns_ = 0;     // time taken so far
   size_t cycle_collected_ = 0;
 };
@@ -282,8 +282,8 @@ inline bool Collector::asking_for_memory() const {
   return frame_ != nullptr && frame_->asks_for_memory;
 }
 
-inline void Collector::large_taken() {
-  const bool much = heap_.large().gross_bytes() >= heavy_at_;
+inline void Collector::large_asked_for() {
+  const bool much = heap_.large().bytes() >= heavy_at_;
   if (LOAM_RARELY(much || cycle_.running() || incremental_)) large_noted();
 }
 

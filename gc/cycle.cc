@@ -230,7 +230,7 @@ void Collector::promote_young() {
   heap_.young_blocks -= promoted;
   heap_.large().make_all_old();
   young_are_heavy_ = false;
-  heavy_at_ = heap_.large().gross_bytes() + kHeavyBytes;
+  heavy_at_ = heap_.large().bytes() + kHeavyBytes;
 }
 
 // -- When.
@@ -260,16 +260,16 @@ void Collector::growth_noted() {
   if (full_due() || over_limit() || slice_due()) attend(kAttendGrowth);
 }
 
-// Young objects with arrays: there may be fewer of them than the threshold, and a young collection
-// is to be no longer for it.
+// Young objects with arrays: a young collection comes before so many of them that it takes long.
+// Buffers that come and go set off none, for large memory is to have grown.
 LOAM_NOINLINE void Collector::large_noted() {
   constexpr size_t kFew = 64;  // the threshold is so many times as much
-  const uint64_t bytes = heap_.large().gross_bytes();
+  const size_t bytes = heap_.large().bytes();
   if (bytes >= heavy_at_) {
     heavy_at_ = bytes + kHeavyBytes;
     young_are_heavy_ = heap_.young_objects() >= pacing_.young_threshold / kFew;
   }
-  if (slice_due() || young_are_heavy_) attend(kAttendGrowth);
+  if (disabled_ == 0 && (slice_due() || young_are_heavy_)) attend(kAttendGrowth);
 }
 
 // Past the limit by external bytes; and again only when they grew by a sixteenth of it.

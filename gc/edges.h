@@ -84,6 +84,8 @@ LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_
       return each(std::integral_constant<size_t, 3>());
     case 4:
       return each(std::integral_constant<size_t, 4>());
+    default:
+      LOAM_ASSERT(type.run_begin == type.run_end);
   }
 }
 

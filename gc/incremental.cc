@@ -218,8 +218,7 @@ size_t Cycle::count(size_t budget) {
     for (size_t units; used < budget && (units = count_large()) != 0;) used += units;
     while (used < budget && (array_ != nullptr || next_long_array())) {
       used += scan_array();
-      judge_.rest_edges = kItemsAtOnce;
-      count_rest_units();
+      count_rest_units(kItemsAtOnce);
     }
     if (used < budget) {
       heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
@@ -250,11 +249,12 @@ size_t Cycle::count_slab(size_t budget) {
     left_ = judge_.uncounted;
     const auto counted = static_cast<size_t>(__builtin_popcountll(bits & ~left_));
     suspects_ += counted;
-    used += counted + count_rest_units();
+    used += counted + count_rest_units(judge_.rest_edges);
     if (left_ != 0) return used;
   }
   ++slab_;
   word_ = 0;
+  left_ = ~uint64_t{0};  // the slab may have lost that word meanwhile
   return used + kSlabUnits;
 }
 
@@ -267,20 +267,20 @@ size_t Cycle::count_large() {
   const bool suspect =
       !large->cycle_mark && !large->frozen && Judge::is_member<Judge::Scope::kSuspects>(object);
   bool more = false;
+  judge_.rest_edges = 0;
   if (suspect && is_long_array(types_.of(object), object)) {
     const Judge::View<Judge::Scope::kRescue> view(judge_);
     Judge::EdgeTally tally;
     more = visit_part(types_.of(object), object, large->scanned, [&](loam_object *target) {
       Judge::count_edge<Judge::Scope::kRescue>(view, target, tally);
+      ++judge_.rest_edges;
     });
     large->scanned += kItemsAtOnce;
     overflowed_ |= tally.overflowed;
-    judge_.rest_edges = kItemsAtOnce;
-  } else if (suspect) {
-    judge_.rest_edges = 0;
+  } else if (suspect) {  // perhaps what is left of a longer one, all of it: hints may be wrong
     overflowed_ |= judge_.count_object<Judge::Scope::kRescue>(object).overflowed;
   }
-  const size_t used = kLargeUnits + (suspect ? count_rest_units() : 0);
+  const size_t used = kLargeUnits + count_rest_units(judge_.rest_edges);
   if (more) return used;
   suspects_ += suspect;
   large->scanned = 0;
@@ -288,13 +288,16 @@ size_t Cycle::count_large() {
   return used;
 }
 
-// In the first RESCUE the rest is taken to have as many as what was counted.
-size_t Cycle::count_rest_units() {
-  const size_t units = units_of_rest(judge_.rest_edges);
+// Where there are more than the last cycle found, the slabs to come are taken to have as many as
+// those that were counted, once these are some.
+size_t Cycle::count_rest_units(size_t edges) {
+  constexpr size_t kSome = 16;  // one slab in so many
+  const size_t units = units_of_rest(edges);
   rest_units_ += units;
   if (second_ || rest_units_ <= reckoned_rest_) return units;
-  const size_t limit = heap_.slab_limit();
-  reckoned_rest_ = slab_ < limit ? rest_units_ / (slab_ + 1) * limit : rest_units_;
+  const size_t limit = heap_.slab_limit(), counted = slab_ + 1;
+  reckoned_rest_ = counted < limit && counted >= limit / kSome ? rest_units_ / counted * limit
+                                                               : rest_units_ + rest_units_ / 4;
   return units;
 }
 
@@ -447,6 +450,7 @@ void Cycle::clear_segment(size_t segment) {
 
 void Cycle::abandon() {
   if (phase_ == Phase::kIdle) return;
+  if (counting_ && !second_) reckoned_rest_ = rest_units_;  // no guess is left to the next one
   array_ = nullptr;
   begin_clear();
   Range &range = heap_.range();

@@ -66,7 +66,8 @@ class Cycle {
 
   // What work costs, in objects: passing over a large one, and edges behind the first fields.
   static constexpr size_t kLargeUnits = 4;
-  static constexpr size_t units_of_rest(size_t edges) { return edges / 4; }
+  static constexpr size_t kEdgesPerUnit = 4;
+  static size_t units_of_rest(size_t edges) { return edges / kEdgesPerUnit; }
   // Pointers that fit the working space, which is to be given to it before it starts.
   static constexpr size_t kStack = 512;
   static constexpr size_t kBatch = 8192;  // objects in a closed set that SPLIT may find
@@ -80,7 +81,7 @@ class Cycle {
   using Suspects = Judge::View<Judge::Scope::kSuspects>;
 
   static constexpr size_t kEnough = 4096;  // condemned objects that are swept before SPLIT goes on
-  static constexpr size_t kMostRestUnits = 2048;  // of the objects of a word, at once
+  static constexpr size_t kMostRestUnits = Judge::kMostRestEdges / kEdgesPerUnit;
   // What other work costs.
   static constexpr size_t kSlabUnits = 4;     // passing over a slab without suspects
   static constexpr size_t kWordUnits = 5;     // comparing 64 counts, and clearing them
@@ -107,7 +108,7 @@ class Cycle {
   void begin_counting();
   size_t count_slab(size_t budget);
   size_t count_large();
-  size_t count_rest_units();
+  size_t count_rest_units(size_t edges);
   size_t look(size_t budget);
   size_t look_at_slab(size_t slab);
   bool look_at_large();
@@ -171,7 +172,7 @@ class Cycle {
   bool sampling_ = true;                  // it may come to that
   bool gathering_ = false;                // the slabs of its next pass are not known yet
   size_t pass_next_ = 1, pass_last_ = 0;  // slabs that its pass has still to scan
-  static constexpr size_t kFlip = SIZE_MAX / 2;  // not SIZE_MAX: behind slab 0 is the end
+  static constexpr size_t kFlip = SIZE_MAX / 2;  // not all bits: behind slab 0 one more is the end
   size_t pass_flip_ = 0;                         // those are xor it; kFlip: the pass goes down
   size_t pass_objects_ = 0, pass_slabs_ = 0;     // scanned by this pass
   size_t slabs_in_vain_ = 0;                     // by passes that found little in them

@@ -69,8 +69,8 @@ class Judge {
   bool shares_counts = false;
   bool leaves_counts = false;       // judge_all's caller discards them
   bool leaves_long_arrays = false;  // count_word sets kCycleGrey instead of counting their items
-  // Of kRescue, which counts in slices: edges behind the fields, counted since the caller set it to
-  // 0; and when they are this many, count_word stops and leaves members of the word.
+  // kRescue counts in slices: how many edges behind the fields, since the caller set it to 0; with
+  // so many of them count_word stops, and leaves some members of the word.
   static constexpr size_t kMostRestEdges = 8192;
   size_t rest_edges = 0;
   uint64_t uncounted = 0;  // those

@@ -62,9 +62,12 @@ size_t Cycle::follow_hints(size_t budget) {
     loam_object *object = batch_[followed_];
     if (!is_suspect(view, object)) continue;
     // RESCUE will count its edges to other hints.
-    visit_edges(view.type_of(object), object, [this, &view](loam_object *target) {
+    size_t edges = 0;
+    visit_edges(view.type_of(object), object, [this, &view, &edges](loam_object *target) {
       if (!is_hint(view, target)) blacken_later(view, target);
+      ++edges;
     });
+    used += units_of_rest(edges);
   }
   return used;
 }
@@ -297,7 +300,7 @@ size_t Cycle::scan_slab_in_order(size_t budget) {
   const size_t slab = pass_next_ ^ pass_flip_, size = range.slabs[slab].block_size;
   const size_t words = view.tracked[slab] != 0 ? (range.slabs[slab].block_count + 63) / 64 : 0;
   Front<kDown> front(*this, view);
-  size_t used = 0, done = 0;
+  size_t used = 0, done = 0, objects = 0;
   uint64_t left = 0;
   for (; done < words && used < budget && left == 0 && array_ == nullptr; ++done) {
     const size_t word = kDown ? words - 1 - done : done;
@@ -312,11 +315,13 @@ size_t Cycle::scan_slab_in_order(size_t budget) {
       size_t rest_units = 0;
       left = scan_word_in_order(view, front, base, static_cast<ptrdiff_t>(size), bits, &rest_units);
       grey |= left;
-      used += static_cast<size_t>(__builtin_popcountll(bits & ~left)) + rest_units;
+      const auto scanned = static_cast<size_t>(__builtin_popcountll(bits & ~left));
+      objects += scanned;
+      used += scanned + rest_units;
       front.store();
     }
   }
-  pass_objects_ += used;
+  pass_objects_ += objects;
   if (done < words || left != 0 || array_ != nullptr) return used;
   ++pass_next_;
   ++pass_slabs_;

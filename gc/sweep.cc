@@ -20,19 +20,20 @@ struct Collector::Members {
   const GarbageSet &set;
 
   // visit(object) for each small one from `at` on, about `budget` of them; it returns what it did
-  // beside. True at the end.
+  // beside that. True at the end.
   template <typename Visit>
   bool each_small(Sweep *at, size_t *budget, Visit &&visit) const {
     if (at->large != nullptr) return true;
     const Range &range = heap.range();
     for (begin(at); at->slab != kNoSlab; next_slab(at, budget)) {
+      if (*budget == 0) return false;
       const uint64_t *const words = range.words(set.bitmap, at->slab);
       const size_t size = range.slabs[at->slab].block_size;
       const size_t count = (range.slabs[at->slab].block_count + 63) / 64;
       for (; at->word < count; ++at->word, at->left = ~uint64_t{0}) {
         char *const base = range.slab_address(at->slab) + at->word * 64 * size;
         for (uint64_t bits = words[at->word] & at->left; bits != 0; bits &= bits - 1) {
-          at->left = bits;
+          at->left = bits;  // with this one: its finalizer may be left by a long jump
           if (*budget == 0) return false;
           const auto index = static_cast<size_t>(__builtin_ctzll(bits));
           spend(budget, 1 + visit(reinterpret_cast<loam_object *>(base + index * size)));
@@ -43,8 +44,7 @@ struct Collector::Members {
     return true;
   }
 
-  // work(slab), which returns what it did, for each slab, likewise. The large members come after
-  // the slabs.
+  // work(slab), which returns what it did, for each slab from `at` on.
   template <typename Work>
   bool each_slab(Sweep *at, size_t *budget, Work &&work) const {
     if (at->large != nullptr) return true;
@@ -56,7 +56,7 @@ struct Collector::Members {
     return true;
   }
 
-  // visit(Large *) for each large one, likewise.
+  // visit(Large *) for each large one, as for the small ones, and after them.
   template <typename Visit>
   bool each_large(Sweep *at, size_t *budget, Visit &&visit) const {
     constexpr auto kList = LargeRegistry::kCondemnedList;
@@ -72,6 +72,7 @@ struct Collector::Members {
     return true;
   }
 
+  // visit(object) for each.
   template <typename Visit>
   bool each(Sweep *at, size_t *budget, Visit &&visit) const {
     return each_small(at, budget, visit) && each_large(at, budget, [&](Large *large) {

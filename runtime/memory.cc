@@ -31,7 +31,7 @@ LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
 
 LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void *pointer,
                                size_t size) {
-  runtime.collector.large_taken();
+  if (size > LOAM_MAX_BLOCK) runtime.collector.large_asked_for();
   return allocate_asking(runtime, size,
                          [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
 }
@@ -43,11 +43,11 @@ extern "C" {
 void *loam_malloc_slow(loam_thread *thread, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
   alloc::Heap &heap = runtime.heap;
+  if (LOAM_EXPECT(size > LOAM_MAX_BLOCK)) runtime.collector.large_asked_for();
   if (LOAM_RARELY(size <= LOAM_MAX_BLOCK || !heap.has_cache())) {
     return allocate_by_every_means(thread, size);
   }
   void *block = heap.take_large(size, false);
-  runtime.collector.large_taken();
   return LOAM_EXPECT(block != nullptr) ? block : allocate_by_every_means(thread, size);
 }
 
@@ -55,6 +55,7 @@ void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
   size_t bytes;
   if (__builtin_mul_overflow(n, size, &bytes)) return nullptr;
+  if (bytes > LOAM_MAX_BLOCK) runtime.collector.large_asked_for();
   return allocate_asking(runtime, bytes,
                          [&] { return runtime.heap.allocate_zeroed(thread, bytes); });
 }

@@ -173,3 +173,50 @@ TEST_CASE("young collections come early where young objects have arrays") {
   for (List *list : lists) host.drop(list);
   for (Pair *pair : pairs) host.drop(pair);
 }
+
+TEST_CASE("buffers that come and go set off no young collection") {
+  Host host("young_threshold=100000,full_minimum=1G");
+  std::vector<Pair *> pairs;
+  for (size_t i = 0; i < 3000; ++i) pairs.push_back(host.pair());
+  for (size_t i = 0; i < 1000; ++i) {
+    loam_free(host.thread, loam_malloc(host.thread, 16384));
+    loam_safepoint(host.thread);
+  }
+  CHECK(host.stats().collections[LOAM_COLLECTION_YOUNG].pauses.count == 0);
+  for (Pair *pair : pairs) host.drop(pair);
+}
+
+TEST_CASE("a slab that empties while a slice is in the middle of one of its words") {
+  constexpr size_t kLists = 256, kItems = 2000, kRings = 16;
+  for (size_t after = 0; after < 40; ++after) {
+    INFO("slices before: ", after);
+    Host host("torture=slice:1,collect_at=safepoint");
+    Cycles cycles(host);
+    loam_collect_disable(host.thread);
+    Leaf *leaf = host.leaf();
+    std::vector<List *> lists;
+    for (size_t i = 0; i < kLists; ++i) {
+      List *list = host.list();
+      for (size_t item = 0; item < kItems; ++item) host.push(list, box(leaf));
+      lists.push_back(list);
+    }
+    std::vector<Pair *> rings;
+    for (size_t i = 0; i < kRings; ++i) {
+      Pair *pair = host.pair(), *other = host.pair();
+      host.set(pair->left, other);
+      host.set(other->left, pair);
+      host.drop(other);
+      rings.push_back(pair);
+    }
+    loam_collect_enable(host.thread);
+    start_cycle(host, cycles);  // its young collection makes all of them old
+    end_cycle(host, cycles);
+    for (Pair *pair : rings) host.drop(pair);
+    start_cycle(host, cycles);
+    for (size_t i = 0; i < after; ++i) loam_safepoint(host.thread);
+    for (List *list : lists) host.drop(list);
+    end_cycle(host, cycles);
+    CHECK(cycles.collected == 2 * kRings);
+    host.drop(leaf);
+  }
+}
