@@ -149,7 +149,8 @@ inline void visit_rest(const Type &type, loam_object *object, Visit &&visit) {
   }
 }
 
-// Arrays longer than this are followed in parts, where time is short.
+// Arrays longer than this are followed in parts where time is short, and not at all by young
+// collections (loam.h, loam_collect_young).
 constexpr size_t kItemsAtOnce = 2048;
 
 inline bool is_long_array(const Type &type, const loam_object *object) {

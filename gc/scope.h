@@ -6,7 +6,8 @@
 //   kSuspects   what the running cycle has not marked    less the frozen, dead and condemned
 //   kRescue     the same, counted at less cost: edges into other small containers count too, where
 //               nobody will look
-//   kYoung      containers in kYoung words               less the dead and condemned
+//   kYoung      containers in kYoung words               less the dead and condemned; long arrays
+//               are not looked into: what they lead to is held from outside
 //   kCondemned  what the running collection condemned    all of it, dead ones too
 //
 // [G-9] Membership does not change while a set is judged: no host code runs but traces.
