@@ -269,8 +269,8 @@ LOAM_API void loam_external_add(loam_thread *thread, ptrdiff_t bytes);
  * Threads: own. May collect: yes. */
 LOAM_API size_t loam_collect(loam_thread *thread);
 
-/* The same for containers allocated since the last collection; what an array of more than 2048 items
- * leads to is kept. Ownership, Errors, Threads, May collect: as loam_collect. */
+/* The same for containers allocated since the last collection; what an array of more than 2048
+ * items leads to is kept. Ownership, Errors, Threads, May collect: as loam_collect. */
 LOAM_API size_t loam_collect_young(loam_thread *thread);
 
 /* Does collection work for about budget_ns, in slices, when some is due; true while work remains.
