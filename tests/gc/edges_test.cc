@@ -57,8 +57,8 @@ std::vector<Wide *> make_chain(Host &host, size_t count, Pair *target) {
 
 TEST_CASE("slices are bounded by the edges that traces report") {
   constexpr size_t kCount = 600, kSlice = 1000;
-  // A unit is four edges; a slice may end behind the object, or 8192 edges of a word, that goes past
-  // its end.
+  // A unit is four edges; a slice may end behind the object, or the 8192 edges of a word, that goes
+  // past its end.
   constexpr size_t kMost = 4 * kSlice + 8192 + 2 * kWide;
   Host host("torture=slice:1000");
   Cycles cycles(host);
