@@ -198,7 +198,7 @@ void Collector::set_rate() {
   const bool condemned = phase_ != Phase::kNone && cycle_.phase() != Cycle::Phase::kSplit;
   const Stage stage = condemned ? Stage::kSweep : cycle_.stage();
   if (stage == stage_ && cycle_.reckoned_rest() <= reckoned_rest_) return;
-  // Nothing is owed for a stage that is through.
+  // Of what is owed for a stage that is through, one slice stays.
   if (stage != stage_ && owed_units_ > kMostSlice) owed_units_ = kMostSlice;
   stage_ = stage;
   reckoned_rest_ = cycle_.reckoned_rest();
