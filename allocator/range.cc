@@ -209,8 +209,12 @@ void Range::expect_judgement(size_t segments) {
   os_allow_huge(dense_refcounts - kStagger, blocks + kPageBytes);
   const size_t slabs_end = segments * kSlabsPerSegment;
   populate_counts(0, slabs_end);
-  each_run(0, slabs_end, is_container, [this](size_t first, size_t count) {
-    for (const Bitmap bitmap : {kMark, kCondemned}) {
+  populate_bitmaps({kMark, kCondemned}, 0, slabs_end);
+}
+
+void Range::populate_bitmaps(std::initializer_list<Bitmap> wanted, size_t slab, size_t end) {
+  each_run(slab, end, is_container, [this, wanted](size_t first, size_t count) {
+    for (const Bitmap bitmap : wanted) {
       os_populate(words(bitmap, first), count * kBitmapBytesPerSlab);
     }
   });

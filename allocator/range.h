@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 
 #include "allocator/base/check.h"
 #include "allocator/slab.h"
@@ -57,7 +58,8 @@ class Range {
   // The collector's tables over the first `segments` are about to be used nearly everywhere, and
   // given back soon: they are backed at once, counts by huge pages where there are any.
   void expect_judgement(size_t segments);
-  // Backs the counts of the containers in slabs [slab, end).
+  // Backs some bitmaps of the containers in slabs [slab, end), or their counts.
+  void populate_bitmaps(std::initializer_list<Bitmap> wanted, size_t slab, size_t end);
   void populate_counts(size_t slab, size_t end);
   // The same for the slabs, from a multiple of so many on, whose counts are a huge page, none of it
   // backed yet; false where the OS has none.

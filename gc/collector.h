@@ -182,6 +182,7 @@ class Collector {
   size_t run_phases();
   bool run_phases_in(size_t *budget);
   void run_young();
+  bool young_are_too_many() const;
   void finish_interrupted();
   bool waits_for_unlock();
   void report_work(Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects);

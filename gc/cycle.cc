@@ -38,7 +38,9 @@ size_t Collector::collect(Collection kind) {
 }
 
 size_t Collector::run_collection(Collection kind) {
-  const bool quiet = kind == Collection::kEmergency || frame_ != nullptr;  // [G-6]
+  // [G-6]; and a cycle's condemned, which are being dealt with in slices, have the phases.
+  const bool quiet =
+      kind == Collection::kEmergency || frame_ != nullptr || phase_ != Phase::kNone;
   const bool young_only = kind == Collection::kYoung;
   if (!young_only && !incremental_) abandon_cycle();  // its counts must not be added to
   activity_ = Activity::kCollecting;                  // events may not call back
@@ -315,7 +317,7 @@ void Collector::safepoint() {
   run_deferred();
   if (heap_.locked() || (phase_ != Phase::kNone && !incremental_)) return;
   if (!teardown_.nothing_aside()) {  // a full collection waits until the cascades are through
-    if (disabled_ == 0 && young_due() && phase_ == Phase::kNone) run_young();
+    if (disabled_ == 0 && young_due()) run_young();
     return;
   }
   const uint32_t asked = __atomic_load_n(&thread_->attention, __ATOMIC_RELAXED);
@@ -338,15 +340,23 @@ void Collector::safepoint() {
   } else if (full_due() || pacing_.slice != 0) {
     start_cycle();
   }
-  if (young_due() && phase_ == Phase::kNone) run_young();
+  if (young_due()) run_young();
+}
+
+// So many are left to the full collection, which judges in slices: collection was disabled, or no
+// safepoint came by.
+bool Collector::young_are_too_many() const {
+  constexpr size_t kMost = 65536;  // beyond the threshold: a pause of a millisecond or two
+  const size_t young = heap_.young_objects();
+  return young >= kMost && young - kMost >= pacing_.young_threshold;
 }
 
 // An automatic young collection. While they yield little, some only make old what is young.
 void Collector::run_young() {
   constexpr size_t kLittle = 16;  // one object in so many
   constexpr unsigned kMostSkipped = 8;
-  if (young_skips_ != 0) {
-    --young_skips_;
+  if (young_skips_ != 0 || young_are_too_many()) {
+    if (young_skips_ != 0) --young_skips_;
     promote_young();
     return;
   }

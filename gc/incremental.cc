@@ -40,7 +40,7 @@ void Cycle::begin() {
   }
   heap_.born_marked = true;
   phase_ = slabs_to_back() != 0 ? Phase::kStart : Phase::kMark;
-  slab_ = 0;
+  slab_ = backed_bits_ = 0;
   counting_ = second_ = overflowed_ = refuted_ = false;
   suspects_ = rest_units_ = in_vain_ = 0;
   survivors_ = uncollectable_ = 0;
@@ -96,7 +96,7 @@ size_t Cycle::stage_units() const {
   const size_t slabs = heap_.slab_limit() * kSlabUnits + large;
   switch (stage()) {
     case Stage::kStart:
-      return slabs_to_back() * kStartUnits;
+      return slabs_to_back() * (kStartUnits + kStartUnits / kSlabsPerBitsPage);
     case Stage::kHints:
     case Stage::kCount: {
       size_t containers = 0;
@@ -130,15 +130,25 @@ size_t Cycle::slabs_to_back() const {
 }
 
 // RESCUE comes to the counts in the order of the edges, which may be any: a slice of it would have
-// to wait for a page with each of them.
+// to wait for a page with each of them. A slice of MARK may pass over thousands of slabs, and for
+// eight of them there is a page of each bitmap.
 size_t Cycle::back_tables(size_t budget) {
-  const size_t limit = slabs_to_back();
-  const size_t first = slab_, most = 1 + budget / kStartUnits;
+  const size_t limit = slabs_to_back(), most = 1 + budget / kStartUnits;
+  const auto end_after = [limit](size_t first, size_t slabs) {
+    return limit - first > slabs ? first + slabs : limit;
+  };
+  if (backed_bits_ < limit) {
+    const size_t first = backed_bits_, end = end_after(first, most * kSlabsPerBitsPage);
+    heap_.range().populate_bitmaps({alloc::kCycleMark, alloc::kCycleGrey}, first, end);
+    backed_bits_ = end;
+    return (end - first) * kStartUnits / kSlabsPerBitsPage;
+  }
+  const size_t first = slab_;
   if (first >= limit) {
     phase_ = Phase::kMark;
     return 0;
   }
-  const size_t end = limit - first > most ? first + most : limit;
+  const size_t end = end_after(first, most);
   slab_ = heap_.back_counts(first, end, !judge_.shares_counts);
   return slab_ <= end ? (slab_ - first) * kStartUnits : kHugeUnits;
 }

@@ -87,8 +87,10 @@ class Cycle {
   static constexpr size_t kWordUnits = 5;     // comparing 64 counts, and clearing them
   static constexpr size_t kLookUnits = 128;   // the same for a slab
   static constexpr size_t kClearUnits = 48;   // clearing the tables of a slab
-  static constexpr size_t kStartUnits = 128;  // having those of a slab backed
+  static constexpr size_t kStartUnits = 128;  // having the counts of a slab backed
   static constexpr size_t kHugeUnits = 8192;  // the same by a huge page
+  // A page of each of the two bitmaps costs as much as one of counts, or less.
+  static constexpr size_t kSlabsPerBitsPage = 4;
 
   void begin();
   size_t slabs_to_back() const;
@@ -177,6 +179,7 @@ class Cycle {
   size_t pass_objects_ = 0, pass_slabs_ = 0;     // scanned by this pass
   size_t slabs_in_vain_ = 0;                     // by passes that found little in them
   size_t slab_ = 0;                              // where the pass under way goes on
+  size_t backed_bits_ = 0;                       // slabs whose bitmaps START has had backed
   size_t word_ = 0;                              // of counting: the word of that slab,
   uint64_t left_ = ~uint64_t{0};                 // and what of it is left
   size_t suspects_ = 0;                          // members that the last RESCUE counted

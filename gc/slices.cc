@@ -57,7 +57,11 @@ bool Collector::under_way(Work *out_phase) const {
 }
 
 void Collector::start_cycle() {
-  run_collection(Collection::kYoung);
+  if (young_are_too_many()) {
+    promote_young();
+  } else {
+    run_collection(Collection::kYoung);
+  }
   if (phase_ != Phase::kNone || !teardown_.nothing_aside() || heap_.locked()) return;  // later
   activity_ = Activity::kCollecting;
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, Collection::kFull);
