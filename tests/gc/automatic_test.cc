@@ -148,6 +148,25 @@ TEST_CASE("nothing is collected while disabled, except on request") {
   CHECK(collections(host) > 1);
 }
 
+// They would be judged in one go; the full collection does so in slices.
+TEST_CASE("of the objects made while collection was disabled none is judged by a young one") {
+  const std::size_t kRings = 40000, kMost = 65536 + 4096 + 4096;
+  Host host("full_minimum=64K");
+  std::size_t most = 0;
+  host.on_event = [&](const loam_event &event) {
+    if (event.kind != LOAM_EVENT_COLLECTION_END || event.collection != LOAM_COLLECTION_YOUNG) return;
+    most = std::max<std::size_t>(most, event.objects);
+  };
+  loam_collect_disable(host.thread);
+  for (std::size_t i = 0; i < kRings; ++i) host.leak_ring(2);
+  CHECK(host.stats().small_blocks > kMost);
+  loam_collect_enable(host.thread);
+  for (std::size_t i = 0; i < 4 * kRings; ++i) host.drop(host.ring(2));
+  CHECK(most <= kMost);
+  CHECK(full_collections(host) != 0);
+  CHECK(host.stats().small_blocks < kRings);
+}
+
 TEST_CASE("enabling what is not disabled does nothing") {
   Host host("young_threshold=64");
   loam_collect_enable(host.thread);

@@ -50,6 +50,34 @@ TEST_CASE("slices of any size end a cycle, and leave none of its garbage") {
   }
 }
 
+// Else the next cycle would judge all that was born meanwhile in one go, before it starts.
+TEST_CASE("young garbage goes while the garbage of a cycle is swept") {
+  const std::size_t kOld = 200000, kRings = 2000;
+  Host host("torture=slice:100,young_threshold=64");
+  Cycles cycles(host);
+  Pair *lost = host.ring(kOld);
+  run_cycle(host, cycles);
+  host.drop(lost);
+  while (cycles.units[LOAM_WORK_SWEEP] == 0) loam_safepoint(host.thread);
+  const auto collected = [&host] {
+    return host.stats().collections[LOAM_COLLECTION_YOUNG].collected;
+  };
+  const std::uint64_t before = collected();
+  Pair *finalized = host.finalized_pair();  // no finalizer runs between a cycle's own
+  host.give(finalized->left, finalized);
+  for (std::size_t i = 0; i < kRings; ++i) {
+    host.drop(host.ring(2));
+    loam_safepoint(host.thread);
+  }
+  CHECK(host.stats().collecting == LOAM_WORK_SWEEP);
+  CHECK(collected() - before >= kRings / 4);  // after some that found nothing a few are left out
+  CHECK(host.finalized == 0);
+  end_cycle(host, cycles);
+  run_cycle(host, cycles);
+  CHECK(host.finalized == 1);
+  CHECK(host.bytes() == 0);
+}
+
 TEST_CASE("large garbage goes in a cycle though other large objects are live") {
   Host host("torture=slice:50");
   Cycles cycles(host);

@@ -14,19 +14,6 @@ using namespace loam::test;
 Pair *left_of(const Pair *pair) { return reinterpret_cast<Pair *>(pair->left); }
 Triple *child(const Triple *node, int side) { return reinterpret_cast<Triple *>(node->refs[side]); }
 
-// A ring by `left` of n pairs, held by the reference that is returned.
-Pair *ring(Host &host, std::size_t n) {
-  Pair *first = host.pair(), *last = first;
-  for (std::size_t i = 1; i < n; ++i) {
-    Pair *next = host.pair();
-    host.give(next->left, last);
-    last = next;
-  }
-  host.give(first->left, last);
-  host.hold(first);
-  return first;
-}
-
 // A complete tree by refs[0] and refs[1] whose nodes know their parents.
 Triple *tree(Host &host, unsigned depth) {
   Triple *node = host.triple();
@@ -118,7 +105,7 @@ TEST_CASE("a ring is reversed in place while cycles pass") {
   const std::size_t kLength = scaled(1000000);
   Host host("torture=slice:20000");
   Cycles cycles(host);
-  Pair *first = ring(host, kLength);
+  Pair *first = host.ring(kLength);
   run_cycle(host, cycles);
   loam_object *previous = as_object(first), *at = first->left;  // both are references of ours
   first->left = nullptr;
@@ -179,7 +166,7 @@ TEST_CASE("what only a newborn object or a variable holds lives, however late it
     for (unsigned after = 0; after < 80; ++after) {
       Host host("torture=slice:6");
       Cycles cycles(host);
-      Pair *holder = host.pair(), *old = ring(host, 5);
+      Pair *holder = host.pair(), *old = host.ring(5);
       host.give(holder->left, old);
       run_cycle(host, cycles);
       start_cycle(host, cycles);
@@ -210,7 +197,7 @@ TEST_CASE("millions of objects behind a root that is new stay, and go when it do
   Host host("torture=slice:8000");
   Cycles cycles(host);
   Pair *holder = host.pair();
-  host.give(holder->left, ring(host, kLength));
+  host.give(holder->left, host.ring(kLength));
   run_cycle(host, cycles);
   start_cycle(host, cycles);
   for (int i = 0; i < 20; ++i) {
@@ -287,7 +274,7 @@ TEST_CASE("a cascade that waits when the cycle reaches its last phases is freed 
       host.set(next->right, dying);
       dying = next;
     }
-    Pair *lost = ring(host, 10);
+    Pair *lost = host.ring(10);
     host.set(lost->right, dying);
     run_cycle(host, cycles);
     host.drop(lost);
@@ -340,7 +327,7 @@ TEST_CASE("a closed set larger than a batch goes in the cycle after it was lost"
   const std::size_t kLength = 30000;
   Host host("torture=slice:5000");
   Cycles cycles(host);
-  Pair *lost = ring(host, kLength);
+  Pair *lost = host.ring(kLength);
   run_cycle(host, cycles);
   host.drop(lost);
   run_cycle(host, cycles);

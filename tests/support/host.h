@@ -147,7 +147,8 @@ class Host {
   }
 
   // A ring of n pairs linked by `left`, owned by nothing: garbage that only a collection finds.
-  void leak_ring(std::size_t n) {
+  // A ring by `left` of n pairs, held by the reference that is returned.
+  Pair *ring(std::size_t n) {
     Pair *first = pair(), *last = first;
     for (std::size_t i = 1; i < n; ++i) {
       Pair *next = pair();
@@ -155,7 +156,10 @@ class Host {
       last = next;
     }
     give(first->left, last);
+    hold(first);
+    return first;
   }
+  void leak_ring(std::size_t n) { drop(ring(n)); }
 
   // Fields; see types.h.
   template <class T>
