@@ -39,8 +39,7 @@ size_t Collector::collect(Collection kind) {
 
 size_t Collector::run_collection(Collection kind) {
   // [G-6]; and a cycle's condemned, which are being dealt with in slices, have the phases.
-  const bool quiet =
-      kind == Collection::kEmergency || frame_ != nullptr || phase_ != Phase::kNone;
+  const bool quiet = kind == Collection::kEmergency || frame_ != nullptr || phase_ != Phase::kNone;
   const bool young_only = kind == Collection::kYoung;
   if (!young_only && !incremental_) abandon_cycle();  // its counts must not be added to
   activity_ = Activity::kCollecting;                  // events may not call back

@@ -154,7 +154,8 @@ TEST_CASE("of the objects made while collection was disabled none is judged by a
   Host host("full_minimum=64K");
   std::size_t most = 0;
   host.on_event = [&](const loam_event &event) {
-    if (event.kind != LOAM_EVENT_COLLECTION_END || event.collection != LOAM_COLLECTION_YOUNG) return;
+    if (event.kind != LOAM_EVENT_COLLECTION_END || event.collection != LOAM_COLLECTION_YOUNG)
+      return;
     most = std::max<std::size_t>(most, event.objects);
   };
   loam_collect_disable(host.thread);
