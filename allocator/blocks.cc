@@ -80,10 +80,17 @@ inline void Heap::take_bits(size_t index, size_t word, uint64_t wanted) {
   if (born_marked) range_.words(kCycleMark, index)[word] |= wanted;
 }
 
+// A young collection comes to the counts of all these slabs at once, and their pages may be gone.
+LOAM_NOINLINE void Heap::list_young(size_t index) {
+  list_slab(young, &Slab::young, index);
+  ++young_slabs;
+  if (judges_young && gives_back_tables()) range_.touch_counts(index);
+}
+
 inline void Heap::count_taken(size_t index, uint32_t count) {
   Slab &slab = range_.slabs[index];
   if (slab.kind == Kind::kContainer) {
-    list_slab(young, &Slab::young, index);
+    if (slab.young == kUnlisted) list_young(index);
     young_blocks += count;
   }
   taken_blocks += count;

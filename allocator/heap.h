@@ -54,8 +54,7 @@ class Heap {
   void *take_large(size_t size, bool zeroed);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
-  // Whether that leaves the block where it is; debug mode and torture ask for more moves.
-  bool stays_in_place(const void *block, size_t size) const;
+  bool stays_in_place(const void *block, size_t size) const;  // debug, torture: more move
   void free_raw(loam_thread *thread, void *block);
   size_t usable_size(const void *block) const;
 
@@ -70,9 +69,8 @@ class Heap {
   // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
   // its pages are not given back before.
   void return_slab(size_t slab);
-  // The same for many words. What that touches may be asked for before.
   void return_words(const ReturnedWord *words, size_t count);
-  void prefetch_words(const ReturnedWord *words, size_t count) const;
+  void prefetch_words(const ReturnedWord *words, size_t count) const;  // what that will touch
   // While held, segments that empty stay; then those beyond the few that are kept are given back.
   // Nests.
   void hold_segments();
@@ -89,9 +87,8 @@ class Heap {
   size_t back_counts(size_t first, size_t end, bool unused);
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
-  // A pool for one private type, while there is a head for it.
   bool has_private_head() const { return LOAM_HEADS_PRIVATE + private_pools_ < LOAM_HEAD_COUNT; }
-  unsigned open_private_pool(size_t size, Kind kind, const char *name);
+  unsigned open_private_pool(size_t size, Kind kind, const char *name);  // while there is one
   // The head that objects of `size` bytes pop; LOAM_HEAD_NULL when they must take the slow path.
   unsigned head_for(size_t size, Kind kind) const;
 
@@ -175,6 +172,8 @@ class Heap {
   bool born_marked = false;   // blocks of containers that are handed out get a kCycleMark bit
   uint64_t taken_blocks = 0;  // from slabs, by lists or one by one, since the beginning
   size_t young_blocks = 0;    // kYoung bits set
+  size_t young_slabs = 0;     // that came on the list since the collector emptied it
+  bool judges_young = false;  // the collector will count the edges to those that come on it
   // Of those, free ones that were on a list when the collector last counted, and are unused since.
   size_t free_young_blocks = 0;
   uint32_t free_young_by_head[LOAM_HEAD_COUNT] = {};
@@ -196,6 +195,7 @@ class Heap {
   void *take_one(unsigned head);
   void take_bits(size_t slab, size_t word, uint64_t wanted);
   void count_taken(size_t slab, uint32_t count);
+  void list_young(size_t slab);
   size_t partial_slab(unsigned head);
   size_t take_slab(unsigned head);
   uint32_t touch_slab(size_t slab, const Pool &pool);

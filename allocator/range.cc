@@ -229,6 +229,14 @@ void Range::populate_counts(size_t slab, size_t end) {
   });
 }
 
+void Range::touch_counts(size_t slab) const {
+  const size_t first = slab * kBlocksPerStretch;
+  for (uint8_t *at : {counts + first, refcounts_of(slab) + first}) {
+    volatile uint8_t *const byte = at;
+    *byte = *byte;
+  }
+}
+
 bool Range::populate_huge_counts(size_t slab) {
   return os_populate_huge(counts + slab * kBlocksPerStretch, kHugeBytes);
 }

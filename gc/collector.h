@@ -68,7 +68,7 @@ class Collector {
   void safepoint();               // everything that waited for one
   bool step(uint64_t budget_ns);  // slices of what is due; true while more is
   void request();                 // async-signal-safe
-  void disable() { ++disabled_; }
+  void disable();
   void enable();
   void growth_noted();     // memory was added that poll() may not see
   void large_asked_for();  // plain memory, which may be often
@@ -183,6 +183,7 @@ class Collector {
   bool run_phases_in(size_t *budget);
   void run_young();
   bool young_are_too_many() const;
+  void plan_young() { heap_.judges_young = disabled_ == 0 && young_skips_ == 0; }
   void finish_interrupted();
   bool waits_for_unlock();
   void report_work(Work work, uint64_t start_ns, uint64_t duration_ns, size_t objects);

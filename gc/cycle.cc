@@ -228,6 +228,7 @@ void Collector::promote_young() {
     if (stays) heap_.list_slab(rest, &Slab::young, slab);
   }
   heap_.young = rest;
+  heap_.young_slabs = 0;
   heap_.young_blocks -= promoted;
   heap_.large().make_all_old();
   young_are_heavy_ = false;
@@ -253,8 +254,13 @@ void Collector::reset_full_trigger() {
   full_trigger_ = trigger > pacing_.full_minimum_bytes ? trigger : pacing_.full_minimum_bytes;
 }
 
+// Where they are strewn over many slabs, a quarter of the threshold may be enough: most of what
+// they cost then is memory that is in no cache.
 bool Collector::young_due() const {
-  return young_are_heavy_ || heap_.young_objects() >= pacing_.young_threshold;
+  constexpr size_t kSlabWeight = 16;  // what coming to a slab costs, in objects
+  const size_t objects = heap_.young_objects(), threshold = pacing_.young_threshold;
+  if (young_are_heavy_ || objects >= threshold) return true;
+  return objects >= threshold / 4 && objects + heap_.young_slabs * kSlabWeight >= threshold;
 }
 
 void Collector::growth_noted() {
@@ -278,8 +284,14 @@ bool Collector::over_limit() const {
   return heap_.over_limit() && heap_.external_bytes() >= over_limit_calm_;
 }
 
+void Collector::disable() {
+  ++disabled_;
+  plan_young();
+}
+
 void Collector::enable() {
   if (disabled_ == 0 || --disabled_ != 0) return;
+  plan_young();
   if (full_due() || young_due() || over_limit() || slice_due()) attend(kAttendGrowth);
 }
 
@@ -357,6 +369,7 @@ void Collector::run_young() {
   if (young_skips_ != 0 || young_are_too_many()) {
     if (young_skips_ != 0) --young_skips_;
     promote_young();
+    plan_young();
     return;
   }
   const size_t judged = heap_.young_objects();
@@ -366,6 +379,7 @@ void Collector::run_young() {
                     : young_patience_ < kMostSkipped ? 2 * young_patience_
                                                      : kMostSkipped;
   young_skips_ = young_patience_;
+  plan_young();
 }
 
 // What a safepoint does, and slices while time is left. True while more is due.

@@ -57,11 +57,7 @@ bool Collector::under_way(Work *out_phase) const {
 }
 
 void Collector::start_cycle() {
-  if (young_are_too_many()) {
-    promote_young();
-  } else {
-    run_collection(Collection::kYoung);
-  }
+  run_young();
   if (phase_ != Phase::kNone || !teardown_.nothing_aside() || heap_.locked()) return;  // later
   activity_ = Activity::kCollecting;
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, Collection::kFull);

@@ -92,6 +92,27 @@ TEST_CASE("young garbage of large objects is collected within as many") {
   CHECK(most <= 2 * 1000);
 }
 
+TEST_CASE("young objects that are strewn over many slabs are judged when there are fewer") {
+  const std::size_t kSlabs = 60, kPairsOfSlab = 65536 / 24, kHoles = 6;
+  Host host("young_threshold=1024");
+  loam_collect_disable(host.thread);
+  std::vector<Pair *> pairs(kSlabs * kPairsOfSlab);
+  for (Pair *&pair : pairs) pair = host.pair();
+  loam_collect_enable(host.thread);
+  host.collect();
+  for (std::size_t i = 0; i < pairs.size(); i += kPairsOfSlab / kHoles) {
+    host.drop(pairs[i]);
+    pairs[i] = nullptr;
+  }
+  const auto runs = [&host] { return host.stats().collections[LOAM_COLLECTION_YOUNG].runs; };
+  const std::uint64_t before = runs();
+  for (std::size_t i = 0; i < kSlabs * kHoles; ++i) host.leak_ring(1);
+  CHECK(runs() > before);
+  for (Pair *pair : pairs) {
+    if (pair != nullptr) host.drop(pair);
+  }
+}
+
 TEST_CASE("young containers that died by count set off no collection, also where none is reused") {
   for (const char *options : {"young_threshold=100", "young_threshold=100,debug",
                               "young_threshold=100,torture=never_reuse"}) {
