@@ -38,7 +38,7 @@ size_t Collector::collect(Collection kind) {
 }
 
 size_t Collector::run_collection(Collection kind) {
-  // [G-6]; and a cycle's condemned, which are being dealt with in slices, have the phases.
+  // [G-6]; and while a cycle's condemned are dealt with in slices, phase_ and their set are taken.
   const bool quiet = kind == Collection::kEmergency || frame_ != nullptr || phase_ != Phase::kNone;
   const bool young_only = kind == Collection::kYoung;
   if (!young_only && !incremental_) abandon_cycle();  // its counts must not be added to
@@ -351,6 +351,8 @@ void Collector::safepoint() {
   } else if (full_due() || pacing_.slice != 0) {
     start_cycle();
   }
+  // Host code that these ran may have locked the heap, or disabled collection.
+  if (heap_.locked() || disabled_ != 0 || (phase_ != Phase::kNone && !incremental_)) return;
   if (young_due()) run_young();
 }
 

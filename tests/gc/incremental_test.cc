@@ -78,6 +78,28 @@ TEST_CASE("young garbage goes while the garbage of a cycle is swept") {
   CHECK(host.bytes() == 0);
 }
 
+TEST_CASE("nothing young is collected under a lock that a finalizer of a cycle left") {
+  Host host("torture=slice:100,young_threshold=64,collect_at=safepoint");
+  Cycles cycles(host);
+  Pair *lost = host.finalized_pair();
+  host.set(lost->left, lost);
+  run_cycle(host, cycles);
+  const auto runs = [&host] { return host.stats().collections[LOAM_COLLECTION_YOUNG].runs; };
+  std::uint64_t before = 0;
+  host.on_finalize = [&](Pair *) {
+    for (int i = 0; i < 500; ++i) host.leak_ring(2);
+    before = runs();
+    loam_heap_lock(host.thread);
+  };
+  host.drop(lost);
+  while (host.finalized == 0) loam_safepoint(host.thread);
+  CHECK(runs() == before);
+  loam_heap_unlock(host.thread);
+  end_cycle(host, cycles);
+  run_cycle(host, cycles);
+  CHECK(host.bytes() == 0);
+}
+
 TEST_CASE("large garbage goes in a cycle though other large objects are live") {
   Host host("torture=slice:50");
   Cycles cycles(host);

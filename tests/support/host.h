@@ -146,7 +146,6 @@ class Host {
     return type;
   }
 
-  // A ring of n pairs linked by `left`, owned by nothing: garbage that only a collection finds.
   // A ring by `left` of n pairs, held by the reference that is returned.
   Pair *ring(std::size_t n) {
     Pair *first = pair(), *last = first;
@@ -159,6 +158,7 @@ class Host {
     hold(first);
     return first;
   }
+  // One that nothing holds: garbage that only a collection finds.
   void leak_ring(std::size_t n) { drop(ring(n)); }
 
   // Fields; see types.h.
