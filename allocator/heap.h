@@ -54,7 +54,7 @@ class Heap {
   void *take_large(size_t size, bool zeroed);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
-  bool stays_in_place(const void *block, size_t size) const;  // debug, torture: more move
+  bool stays_in_place(const void *block, size_t size) const;  // but under debug and torture
   void free_raw(loam_thread *thread, void *block);
   size_t usable_size(const void *block) const;
 
@@ -69,7 +69,7 @@ class Heap {
   // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
   // its pages are not given back before.
   void return_slab(size_t slab);
-  void return_words(const ReturnedWord *words, size_t count);
+  void return_words(const ReturnedWord *words, size_t count);          // of one slab or many
   void prefetch_words(const ReturnedWord *words, size_t count) const;  // what that will touch
   // While held, segments that empty stay; then those beyond the few that are kept are given back.
   // Nests.
@@ -88,7 +88,7 @@ class Heap {
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
   bool has_private_head() const { return LOAM_HEADS_PRIVATE + private_pools_ < LOAM_HEAD_COUNT; }
-  unsigned open_private_pool(size_t size, Kind kind, const char *name);  // while there is one
+  unsigned open_private_pool(size_t size, Kind kind, const char *name);  // which takes that head
   // The head that objects of `size` bytes pop; LOAM_HEAD_NULL when they must take the slow path.
   unsigned head_for(size_t size, Kind kind) const;
 

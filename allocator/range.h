@@ -33,7 +33,7 @@ enum Bitmap : unsigned {
   kMark,       // collector: reached from outside the set being judged
   kGrey,       // collector: marked, its edges not followed yet, and not on the mark stack
   kCondemned,  // collector: proven garbage by the running collection
-  kEmergency,  // collector: proven garbage by an emergency collection, perhaps inside a running one
+  kEmergency,  // collector: proven garbage by a quiet collection, perhaps inside a running one
   kPending,    // teardown: dead, waiting for its turn
   kDeferred,   // teardown: dead, waiting until host code may run
   kFrozen,     // set aside by loam_freeze

@@ -13,7 +13,8 @@
 //       count reaches zero stays.
 // [G-5] While nothing is being collected, mark, grey, condemned, emergency and the counts are zero.
 // [G-6] Inside a callback, objects that need host code to die are deferred, and collections are
-//       quiet: what has a finalizer to run counts as held.
+//       quiet, as young ones are between slices that finalize and sweep: what has a finalizer to
+//       run counts as held.
 // [G-7] refcount(x) >= the edges reported into x, for every object, wherever collection may happen.
 //
 // Thread safety: the owning runtime's thread; request() alone may be called from anywhere.

@@ -38,7 +38,7 @@ size_t Collector::collect(Collection kind) {
 }
 
 size_t Collector::run_collection(Collection kind) {
-  // [G-6]; and while a cycle's condemned are dealt with in slices, phase_ and their set are taken.
+  // Between slices phase_ and the condemned set are a cycle's [G-6].
   const bool quiet = kind == Collection::kEmergency || frame_ != nullptr || phase_ != Phase::kNone;
   const bool young_only = kind == Collection::kYoung;
   if (!young_only && !incremental_) abandon_cycle();  // its counts must not be added to

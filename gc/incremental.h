@@ -89,7 +89,7 @@ class Cycle {
   static constexpr size_t kClearUnits = 48;   // clearing the tables of a slab
   static constexpr size_t kStartUnits = 128;  // having the counts of a slab backed
   static constexpr size_t kHugeUnits = 8192;  // the same by a huge page
-  // Eight slabs share a page of a bitmap, and there are two of these.
+  // Eight slabs share a page of a bitmap, and START has two bitmaps backed.
   static constexpr size_t kSlabsPerBitsPage = 4;
 
   void begin();

@@ -31,7 +31,7 @@ class Judge {
   struct Judgement {
     size_t survivors, uncollectable, acquitted;
   };
-  // What the running collection condemned, and what an emergency one did, perhaps inside of it.
+  // What the running collection condemned, and what a quiet one did, perhaps inside of it.
   enum SetName { kCondemnedSet, kEmergencySet };
 
   Judge(alloc::Heap &heap, const TypeTable &types) : heap_(heap), types_(types) {}
