@@ -219,7 +219,9 @@ size_t Heap::take_slab(unsigned head) {
   range_.tracked[index] = pool.kind == Kind::kContainer ? range_.reciprocals[index] : 0;
   segment.is_dense = segment.is_dense || !leaves_half_stretch(range_.tracked[index]);
   // The cycle had those backed that were there when it started, and comes to this one too.
-  if (born_marked && gives_back_tables()) range_.populate_counts(index, index + 1);
+  if (born_marked && pool.kind == Kind::kContainer && gives_back_tables()) {
+    range_.touch_counts(index);
+  }
   link_partial(slab, index);
   ++pool.slabs;
   ++slabs_in_use_;

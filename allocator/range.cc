@@ -230,8 +230,9 @@ void Range::populate_counts(size_t slab, size_t end) {
 }
 
 void Range::touch_counts(size_t slab) const {
-  const size_t first = slab * kBlocksPerStretch;
-  for (uint8_t *at : {counts + first, refcounts_of(slab) + first}) {
+  const size_t first = slab * kBlocksPerStretch, last = first + stretch(slab) - 1;
+  uint8_t *const refcounts = refcounts_of(slab);
+  for (uint8_t *at : {counts + first, refcounts + first, refcounts + last}) {
     volatile uint8_t *const byte = at;
     *byte = *byte;
   }

@@ -61,7 +61,7 @@ class Range {
   // Backs some bitmaps of the containers in slabs [slab, end), or their counts.
   void populate_bitmaps(std::initializer_list<Bitmap> wanted, size_t slab, size_t end);
   void populate_counts(size_t slab, size_t end);
-  void touch_counts(size_t slab) const;  // has those of one slab backed, perhaps slowly
+  void touch_counts(size_t slab) const;  // the same for one slab: cheap where pages are there
   // The same for the slabs, from a multiple of so many on, whose counts are a huge page, none of it
   // backed yet; false where the OS has none.
   static constexpr size_t kSlabsPerHugeCounts = kHugeBytes / kBlocksPerStretch;

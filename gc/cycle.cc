@@ -336,7 +336,7 @@ void Collector::safepoint() {
   const bool full = (asked & kAttendRequest) != 0 || too_much;
   if (full) {
     finish_interrupted();
-    if (phase_ != Phase::kNone) return;
+    if (heap_.locked() || phase_ != Phase::kNone) return;
   }
   __atomic_fetch_and(&thread_->attention, kAttendWork, __ATOMIC_RELAXED);
   if (pacing_.slice != 0) attend(kAttendGrowth);  // at the next safepoint too
@@ -367,6 +367,7 @@ bool Collector::young_are_too_many() const {
 // An automatic young collection. While they yield little, some only make old what is young.
 void Collector::run_young() {
   constexpr size_t kLittle = 16;  // one object in so many
+  constexpr size_t kPart = 16;    // of less than this part of the threshold it tells nothing
   constexpr unsigned kMostSkipped = 8;
   if (young_skips_ != 0 || young_are_too_many()) {
     if (young_skips_ != 0) --young_skips_;
@@ -376,6 +377,7 @@ void Collector::run_young() {
   }
   const size_t judged = heap_.young_objects();
   const size_t collected = run_collection(Collection::kYoung);
+  if (judged < pacing_.young_threshold / kPart) return;
   young_patience_ = collected >= judged / kLittle    ? 0
                     : young_patience_ == 0           ? 1
                     : young_patience_ < kMostSkipped ? 2 * young_patience_
@@ -413,6 +415,7 @@ void Collector::finish_interrupted() {
 bool Collector::relieve() {
   const size_t before = heap_.handed_out_bytes();
   if (before > calm_above_) return false;
+  judge_.kept_finalizable = false;
   collect(Collection::kEmergency);
   if (judge_.kept_finalizable) attend(kAttendRequest);
   const size_t after = heap_.handed_out_bytes();

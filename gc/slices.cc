@@ -58,7 +58,7 @@ bool Collector::under_way(Work *out_phase) const {
 
 void Collector::start_cycle() {
   run_young();
-  if (phase_ != Phase::kNone || !teardown_.nothing_aside() || heap_.locked()) return;  // later
+  if (phase_ != Phase::kNone || !automatic() || heap_.locked()) return;  // later
   activity_ = Activity::kCollecting;
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, Collection::kFull);
   const uint64_t start_ns = alloc::os_monotonic_ns();

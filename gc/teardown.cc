@@ -392,13 +392,18 @@ LOAM_NOINLINE bool Collector::say_farewell(loam_object *object, const Type &type
     weaks_.forget(object, false);
     run_weak_callbacks(object);
   }
-  if (finalize) call_finalizer(object, type);
+  const bool waits = finalize && heap_.locked();  // a callback did it: the finalizer waits [G-6]
+  if (finalize && !waits) call_finalizer(object, type);
   object->tag &= ~uint32_t{LOAM_FLAG_FINALIZING};
   if (object->refcount != 1) {  // resurrected
     if (static_cast<int32_t>(object->refcount) > 0) --object->refcount;
     return false;
   }
   object->refcount = 0;
+  if (waits) {
+    defer(object);
+    return false;
+  }
   if (object->tag & LOAM_FLAG_WEAK) {  // it owns callbacks, or its finalizer made references
     weaks_.forget(object, true);
     has_deferred_ = has_deferred_ || weaks_.has_callbacks();

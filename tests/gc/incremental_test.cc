@@ -100,6 +100,20 @@ TEST_CASE("nothing young is collected under a lock that a finalizer of a cycle l
   CHECK(host.bytes() == 0);
 }
 
+TEST_CASE("no cycle starts when a finalizer of its young collection disabled collection") {
+  Host host("torture=slice:100,young_threshold=64,collect_at=safepoint");
+  Cycles cycles(host);
+  host.on_finalize = [&host](Pair *) { loam_collect_disable(host.thread); };
+  Pair *lost = host.finalized_pair();
+  host.give(lost->left, lost);
+  loam_safepoint(host.thread);
+  REQUIRE(host.finalized == 1);
+  CHECK(cycles.starts == 0);
+  loam_collect_enable(host.thread);
+  run_cycle(host, cycles);
+  CHECK(host.bytes() == 0);
+}
+
 TEST_CASE("large garbage goes in a cycle though other large objects are live") {
   Host host("torture=slice:50");
   Cycles cycles(host);

@@ -153,6 +153,34 @@ TEST_CASE("a collection asked for takes place though a finalizer left by a jump 
   CHECK(host.disposed == 20);
 }
 
+TEST_CASE("a collection asked for waits while the end of a cycle left the heap locked") {
+  Host host("torture=slice:8");
+  Cycles cycles(host);
+  Pair *lost = old_ring(host, cycles, 1).front();
+  const auto runs = [&host] { return host.stats().collections[LOAM_COLLECTION_FULL].runs; };
+  std::uint64_t before = 0;
+  host.on_finalize = [&](Pair *pair) {
+    if (pair == lost) {
+      host.give(pair->right, host.finalized_pair());  // dies in the sweep
+    } else {
+      before = runs();
+      loam_heap_lock(host.thread);
+    }
+  };
+  host.drop(lost);
+  REQUIRE(await_condemned(host, cycles));
+  host.leak_ring(5);
+  loam_collect_request(host.runtime);
+  loam_safepoint(host.thread);
+  REQUIRE(host.finalized == 2);
+  CHECK(runs() == before);
+  CHECK(host.disposed == 2);
+  loam_heap_unlock(host.thread);
+  loam_safepoint(host.thread);
+  CHECK(runs() == before + 1);
+  CHECK(host.bytes() == 0);
+}
+
 TEST_CASE("until the second look nobody reaches what a finalizer saved, but by its reference") {
   Host host("torture=slice:8");
   Cycles cycles(host);

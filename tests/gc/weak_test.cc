@@ -443,6 +443,24 @@ TEST_CASE("under the heap lock references are emptied and their callbacks wait")
   CHECK(watch.calls == 1);
 }
 
+TEST_CASE("under a lock that a callback left, the finalizer of its target waits") {
+  Host host;
+  Pair *target = host.finalized_pair();
+  Watch watch(&host, target);
+  watch.on_call = [&] { loam_heap_lock(host.thread); };
+  host.drop(target);
+  CHECK(watch.calls == 1);
+  CHECK_FALSE(watch.full());
+  loam_safepoint(host.thread);
+  CHECK(host.finalized == 0);
+  loam_heap_unlock(host.thread);
+  loam_safepoint(host.thread);
+  CHECK(watch.calls == 1);
+  CHECK(host.finalized == 1);
+  CHECK(host.disposed == 1);
+  CHECK(objects_alive(host) == 0);
+}
+
 TEST_CASE("a weak reference outlives its target by any time, and empties by count too") {
   Host host;
   std::size_t count = scaled(100000);
