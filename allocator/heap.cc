@@ -169,10 +169,10 @@ bool Heap::would_fill_huge_counts(size_t first) const {
   return slabs >= Range::kSlabsPerHugeCounts / 2;
 }
 
-size_t Heap::back_counts(size_t first, size_t end, bool unused) {
+size_t Heap::back_counts(size_t first, size_t end) {
   constexpr size_t kAtOnce = Range::kSlabsPerHugeCounts;
   const size_t huge_end = first / kAtOnce * kAtOnce + kAtOnce;
-  if (unused && first % kAtOnce == 0 && would_fill_huge_counts(first) && wants_huge()) {
+  if (first % kAtOnce == 0 && would_fill_huge_counts(first) && wants_huge()) {
     range_.discard_counts_at(first);  // small pages of young collections
     const uint64_t start_ns = os_thread_ns();
     if (range_.populate_huge_counts(first)) {

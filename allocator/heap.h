@@ -82,9 +82,9 @@ class Heap {
   }
   // In a heap of some size the collector gives its tables back when it is through with them.
   bool gives_back_tables() const { return segment_limit_ >= kHugeFrom; }
-  // Has counts of the slabs from `first` on backed, up to `end` or, if they are unused yet, by a
-  // huge page; returns where it stopped.
-  size_t back_counts(size_t first, size_t end, bool unused);
+  // Has counts, all zero, of the slabs from `first` on backed, up to `end` or by a huge page; returns
+  // where it stopped.
+  size_t back_counts(size_t first, size_t end);
   // Bytes of the block behind a small object, guard included.
   size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
   bool has_private_head() const { return LOAM_HEADS_PRIVATE + private_pools_ < LOAM_HEAD_COUNT; }

@@ -19,12 +19,6 @@ using alloc::Slab;
 
 void Cycle::start() {
   LOAM_ASSERT(phase_ == Phase::kIdle);
-  begin();
-  if (!distrusts_hints_) take_hints();
-  distrusts_hints_ = false;
-}
-
-void Cycle::begin() {
   Range &range = heap_.range();
   for (size_t slab = alloc::Heap::first_listed(heap_.young); slab != kNoSlab;
        slab = heap_.next_listed(slab, &Slab::young)) {
@@ -39,19 +33,36 @@ void Cycle::begin() {
     large->cycle_mark = true;
   }
   heap_.born_marked = true;
-  phase_ = slabs_to_back() != 0 ? Phase::kStart : Phase::kMark;
   slab_ = backed_bits_ = 0;
   counting_ = second_ = overflowed_ = refuted_ = false;
-  suspects_ = rest_units_ = in_vain_ = 0;
+  suspects_ = rest_units_ = in_vain_ = marked_units_ = 0;
   survivors_ = uncollectable_ = 0;
   array_ = nullptr;
   in_order_ = gathering_ = false;
   sampling_ = true;
   slabs_in_vain_ = 0;
+  if (slabs_to_back() != 0) {
+    phase_ = Phase::kStart;
+  } else {
+    begin_marking();
+  }
+}
+
+void Cycle::begin_marking() {
+  phase_ = Phase::kMark;
+  if (starts_without_hints_ != 0) {
+    --starts_without_hints_;
+  } else {
+    take_hints();
+  }
 }
 
 size_t Cycle::advance(size_t budget) {
-  if (grey_exists()) return mark(budget);
+  if (grey_exists()) {
+    const size_t used = mark(budget);
+    marked_units_ += used;
+    return used;
+  }
   switch (phase_) {
     case Phase::kIdle:
       return budget;
@@ -145,11 +156,11 @@ size_t Cycle::back_tables(size_t budget) {
   }
   const size_t first = slab_;
   if (first >= limit) {
-    phase_ = Phase::kMark;
+    begin_marking();
     return 0;
   }
   const size_t end = end_after(first, most);
-  slab_ = heap_.back_counts(first, end, !judge_.shares_counts);
+  slab_ = heap_.back_counts(first, end);
   return slab_ <= end ? (slab_ - first) * kStartUnits : kHugeUnits;
 }
 
@@ -184,6 +195,13 @@ bool Cycle::is_hint(const Suspects &view, const loam_object *target) {
   return number != kNoNumber && *view.refcount_of(number) != 0;
 }
 
+void Cycle::take_hint(const Suspects &view, loam_object *object) {
+  if (hints_ == kBatch || !is_suspect(view, object) || is_hint(view, object)) return;
+  if (is_long_array(view.type_of(object), object)) return;
+  *view.refcount_of(view.number_of(object)) = Tables::noted(object->refcount);
+  batch_[hints_++] = object;
+}
+
 void Cycle::take_hints() {
   struct Hints : loam_visitor {
     explicit Hints(Cycle &to_start) : cycle(&to_start), view(to_start.judge_) {}
@@ -191,14 +209,15 @@ void Cycle::take_hints() {
     Suspects view;
   } hints(*this);
   hints.visit = [](loam_visitor *self, loam_object *object) {
-    const Suspects &view = static_cast<Hints *>(self)->view;
-    Cycle &cycle = *static_cast<Hints *>(self)->cycle;
-    if (cycle.hints_ == kBatch || !cycle.is_suspect(view, object) || is_hint(view, object)) return;
-    if (is_long_array(view.type_of(object), object)) return;
-    *view.refcount_of(view.number_of(object)) = Tables::noted(object->refcount);
-    cycle.batch_[cycle.hints_++] = object;
+    static_cast<Hints *>(self)->cycle->take_hint(static_cast<Hints *>(self)->view, object);
   };
   if (hooks_.report_roots != nullptr) hooks_.report_roots(hooks_.context, &hints);
+  // One that let go of what it held would be no root.
+  roots_.each_confirmed([this, &hints](const Root &root) {
+    if (is_suspect(hints.view, root.object) && root.object->refcount > root.inner) {
+      take_hint(hints.view, root.object);
+    }
+  });
   judge_.shares_counts = hints_ != 0;
 }
 
@@ -235,6 +254,7 @@ size_t Cycle::count(size_t budget) {
       if (!second_) {
         survivors_ = suspects_;
         reckoned_rest_ = rest_units_;
+        confirm_roots();
       }
       counting_ = false;
       slab_ = 0;
@@ -314,7 +334,12 @@ size_t Cycle::count_rest_units(size_t edges) {
 // -- RESCUE, second half: what more references lead to than that is held from outside.
 
 size_t Cycle::look(size_t budget) {
+  constexpr size_t kMuch = 8;  // one suspect in so many
   size_t used = 0;
+  if (marked_units_ != 0) {  // by the roots of one slab, perhaps of some before it
+    roots_.settle(marked_units_ >= suspects_ / kMuch);
+    marked_units_ = 0;
+  }
   for (; slab_ < heap_.slab_limit(); ++slab_) {
     if (used >= budget || grey_exists()) return used;
     used += look_at_slab(slab_);
@@ -325,7 +350,9 @@ size_t Cycle::look(size_t budget) {
   judge_.shares_counts = overflowed_ = false;
   slab_ = 0;
   if (!confirms_hints()) {
-    refuted_ = distrusts_hints_ = true;
+    refuted_ = true;
+    starts_without_hints_ = 2;  // of this cycle once more, and of the next
+    roots_.forget();
     begin_clear();
   } else if (!second_) {
     second_ = true;
@@ -365,12 +392,34 @@ size_t Cycle::look_at_slab(size_t slab) {
       }
     }
     any |= roots;
+    if (LOAM_RARELY(roots != 0)) note_roots(view, slab, word, roots);
     range.words(alloc::kCycleMark, slab)[word] |= roots;
     range.words(alloc::kCycleGrey, slab)[word] |= roots;
     heap_.range().clear_counts(first, 64, overflowed_);
   }
   if (any != 0) heap_.list_slab(heap_.cycle_grey, &Slab::cycle_grey, slab);
   return used;
+}
+
+// All edges between suspects have been counted.
+void Cycle::confirm_roots() {
+  const Suspects view(judge_);
+  roots_.confirm([this, &view](Root &root) {
+    if (!is_suspect(view, root.object)) return false;
+    root.inner = view.inner_edges(view.number_of(root.object));
+    return root.object->refcount > root.inner;
+  });
+  marked_units_ = 0;
+}
+
+LOAM_NOINLINE void Cycle::note_roots(const Suspects &view, size_t slab, size_t word,
+                                     uint64_t roots) {
+  const size_t first = slab * kBlocksPerStretch + word * 64;
+  for (; roots != 0 && !second_; roots &= roots - 1) {
+    const size_t number = first + static_cast<size_t>(__builtin_ctzll(roots));
+    auto *object = reinterpret_cast<loam_object *>(heap_.range().block_address(number));
+    roots_.add_candidate({object, view.inner_edges(number)});
+  }
 }
 
 // One large object; false when there is none left.
@@ -431,7 +480,7 @@ size_t Cycle::clear(size_t budget) {
   }
   heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
   phase_ = Phase::kIdle;
-  if (refuted_) begin();
+  if (refuted_) start();
   return used;
 }
 

@@ -92,7 +92,7 @@ class Cycle {
   // Eight slabs share a page of a bitmap, and START has two bitmaps backed.
   static constexpr size_t kSlabsPerBitsPage = 4;
 
-  void begin();
+  void begin_marking();
   size_t slabs_to_back() const;
   size_t back_tables(size_t budget);
   bool grey_exists() const;
@@ -101,6 +101,7 @@ class Cycle {
   // Hints
   bool is_suspect(const Suspects &view, const loam_object *object) const;
   static bool is_hint(const Suspects &view, const loam_object *target);
+  void take_hint(const Suspects &view, loam_object *object);
   void take_hints();
   size_t follow_hints(size_t budget);
   bool confirms_hints();
@@ -113,6 +114,8 @@ class Cycle {
   size_t count_rest_units(size_t edges);
   size_t look(size_t budget);
   size_t look_at_slab(size_t slab);
+  void confirm_roots();
+  void note_roots(const Suspects &view, size_t slab, size_t word, uint64_t roots);
   bool look_at_large();
 
   // MARK
@@ -193,8 +196,10 @@ class Cycle {
   loam_object **stack_ = nullptr;
   loam_object **batch_ = nullptr;  // before SPLIT: the hints
   size_t hints_ = 0, followed_ = 0;
-  bool refuted_ = false;          // a hint: START is to be done again, without any
-  bool distrusts_hints_ = false;  // the next cycle takes none
+  KnownRoots roots_;
+  size_t marked_units_ = 0;  // since RESCUE last looked
+  bool refuted_ = false;     // a hint: START is to be done again, without any
+  unsigned starts_without_hints_ = 0;
 };
 
 }  // namespace loam::gc

@@ -13,6 +13,7 @@
 #include <loam/layout.h>
 
 #include "allocator/heap.h"
+#include "gc/roots.h"
 #include "gc/tables.h"
 
 namespace loam::gc {
@@ -39,10 +40,6 @@ class Judge {
   // Pointers that fit the working space, which is to be given to it before anything is judged.
   static constexpr size_t kMarkStack = 1024;
   static constexpr size_t kRememberedRoots = 1024;
-  struct Root {
-    loam_object *object;
-    uint32_t inner;  // edges from members
-  };
   static constexpr size_t kScratch =
       kMarkStack + kRememberedRoots * sizeof(Root) / sizeof(loam_object *);
   void use(loam_object **scratch) {

@@ -1,0 +1,59 @@
+// The roots that cycles found to lead to much of the heap, so that the next one marks first what
+// they lead to: hints, as if the host had registered them. One that a later cycle looked at again,
+// and found to be a root still, most likely stays one: what is none any more costs a second start.
+//
+// They may be gone: whoever takes one looks it up in the tables first.
+//
+// Thread safety: the owning runtime's thread.
+#pragma once
+
+#include <loam/layout.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace loam::gc {
+
+struct Root {
+  loam_object *object;
+  uint32_t inner;  // edges from members
+};
+
+class KnownRoots {
+ public:
+  void forget() { count_ = confirmed_ = candidates_ = 0; }
+  // Keeps those that are roots still: is_root(Root &), which notes their edges of today.
+  template <typename IsRoot>
+  void confirm(IsRoot &&is_root) {
+    const auto is_none = [&is_root](Root &root) { return !is_root(root); };
+    count_ = static_cast<size_t>(std::remove_if(roots_, roots_ + count_, is_none) - roots_);
+    confirmed_ = count_;
+    candidates_ = 0;
+  }
+  // Behind them stand those that one slab is found to have.
+  void add_candidate(const Root &root) {
+    const size_t at = count_ + candidates_;
+    const auto is_it = [&root](const Root &known) { return known.object == root.object; };
+    if (std::any_of(roots_, roots_ + at, is_it)) return;
+    crowded_ = at == kMost;
+    if (!crowded_) roots_[count_ + candidates_++] = root;
+  }
+  void settle(bool lead_to_much) {
+    if (lead_to_much && !crowded_) count_ += candidates_;
+    candidates_ = 0;
+    crowded_ = false;
+  }
+  template <typename Visit>  // visit(const Root &)
+  void each_confirmed(Visit &&visit) const {
+    std::for_each(roots_, roots_ + confirmed_, visit);
+  }
+
+ private:
+  static constexpr size_t kMost = 8;
+  Root roots_[kMost];
+  size_t count_ = 0, confirmed_ = 0, candidates_ = 0;
+  bool crowded_ = false;  // more candidates than there is room for: each leads to little
+};
+
+}  // namespace loam::gc
