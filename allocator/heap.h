@@ -82,7 +82,7 @@ class Heap {
   }
   // In a heap of some size the collector gives its tables back when it is through with them.
   bool gives_back_tables() const { return segment_limit_ >= kHugeFrom; }
-  // Has counts, all zero, of the slabs from `first` on backed, up to `end` or by a huge page; returns
+  // Has the counts of slabs backed, all zero: from `first` up to `end`, or by a huge page. Returns
   // where it stopped.
   size_t back_counts(size_t first, size_t end);
   // Bytes of the block behind a small object, guard included.
