@@ -128,7 +128,8 @@ class Judge {
   template <Scope kScope>
   EdgeTally count_rest(loam_object *object);
   template <Scope kScope>
-  static EdgeTally count_targets(View<kScope> view, loam_object *const *targets, size_t count);
+  static EdgeTally count_targets(View<kScope> view, loam_object *const *targets, size_t count,
+                                 const char *upcoming);
   template <Scope kScope>
   static EdgeTally count_alike(const View<kScope> &view, const Type &type, const char *first,
                                size_t size);
