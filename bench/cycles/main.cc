@@ -28,6 +28,7 @@ constexpr Pattern kPatterns[] = {
     {"resident", cycles::resident, false, false},
     {"collect-ordered", cycles::collect_ordered, false, false},
     {"collect-shuffled", cycles::collect_shuffled, false, false},
+    {"collect-young", cycles::collect_young, true, false},
     {"churn", cycles::churn, false, false},
     {"release-chain", cycles::release_chain, true, false},
     {"release-ordered", cycles::release_ordered, true, false},

@@ -39,6 +39,7 @@ void grow(peer::Heap heap, const Sizes &sizes);
 // collect.cc
 void collect_ordered(peer::Heap heap, const Sizes &sizes);
 void collect_shuffled(peer::Heap heap, const Sizes &sizes);
+void collect_young(peer::Heap heap, const Sizes &sizes);
 // release.cc
 void release_chain(peer::Heap heap, const Sizes &sizes);
 void release_ordered(peer::Heap heap, const Sizes &sizes);

@@ -48,6 +48,7 @@ class Heap {
     GC_gcollect();
     if (!automatic) GC_disable();
   }
+  void collect_young() const { collect(); }  // it has one generation
   void start_automatic() const { GC_enable(); }
   void stop_automatic() const { GC_disable(); }
 

@@ -93,6 +93,13 @@ class Heap {
     PyGC_Collect();
     if (!automatic) PyGC_Disable();
   }
+  void collect_young() const {
+    PyObject *gc = PyImport_ImportModule("gc");
+    PyObject *found = gc != nullptr ? PyObject_CallMethod(gc, "collect", "i", 0) : nullptr;
+    bench::require(found != nullptr, "gc.collect(0)");
+    Py_DECREF(found);
+    Py_DECREF(gc);
+  }
   void start_automatic() const { PyGC_Enable(); }
   void stop_automatic() const { PyGC_Disable(); }
 

@@ -6,7 +6,7 @@
 //     open                      0, or how many nodes one drop frees at the most, where kBounds
 //     make, hold, drop          a node and one reference to it; one more; one less
 //     safepoint                 what waits is freed in part
-//     collect                   a full collection, now
+//     collect, collect_young    a full collection, now; one of what was made since the last one
 //     start_automatic, stop_automatic   a heap opens with automatic collection off
 //     bytes_in_use              by nodes, garbage included; kBytesInUse says how it is known
 //     new_handles, free_handles an array of references to nodes outside the heap, all NULL
@@ -74,6 +74,7 @@ class Heap {
 
   void safepoint() const { loam_safepoint(thread_); }
   void collect() const { loam_collect(thread_); }
+  void collect_young() const { loam_collect_young(thread_); }
   void start_automatic() const { loam_collect_enable(thread_); }
   void stop_automatic() const { loam_collect_disable(thread_); }
 
