@@ -22,14 +22,17 @@ struct Root {
 
 class KnownRoots {
  public:
-  void forget() { count_ = confirmed_ = candidates_ = 0; }
+  void forget() { *this = KnownRoots(); }
   // Keeps those that are roots still: is_root(Root &), which notes their edges of today.
   template <typename IsRoot>
   void confirm(IsRoot &&is_root) {
-    const auto is_none = [&is_root](Root &root) { return !is_root(root); };
-    count_ = static_cast<size_t>(std::remove_if(roots_, roots_ + count_, is_none) - roots_);
-    confirmed_ = count_;
+    confirmed_ = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      if (is_root(roots_[i])) roots_[confirmed_++] = roots_[i];
+    }
+    count_ = confirmed_;
     candidates_ = 0;
+    crowded_ = false;
   }
   // Behind them stand those that one slab is found to have.
   void add_candidate(const Root &root) {
