@@ -60,10 +60,19 @@ size_t count_bits(uint64_t bits) {
 
 // What a return writes to, hoisted out of its loop: the stores may alias any member.
 struct Heap::AtRest {
+  Heap &heap;
   Slab *slabs;
   uint64_t *allocated, *young;
-  explicit AtRest(const Range &range)
-      : slabs(range.slabs), allocated(range.bitmaps[kAllocated]), young(range.bitmaps[kYoung]) {}
+  explicit AtRest(Heap &of)
+      : heap(of),
+        slabs(of.range_.slabs),
+        allocated(of.range_.bitmaps[kAllocated]),
+        young(of.range_.bitmaps[kYoung]) {}
+  template <bool kAnyYoung>
+  void clear_bits(size_t word, uint64_t bits, uint32_t count) const;
+  void clear_row(size_t number, size_t count) const;
+  template <bool kAnyYoung>
+  void **clear_scattered(void **at, void **end, size_t block_size, uint32_t reciprocal) const;
 };
 
 size_t Heap::partial_slab(unsigned head) {
@@ -186,22 +195,23 @@ void Heap::return_block(void *block) {
 }
 
 // Takes `count` blocks of one word back into their slab. What the pool and the heap have handed out
-// is the caller's to count.
-inline void Heap::clear_bits(const AtRest &tables, size_t word, uint64_t bits, uint32_t count) {
+// is the caller's to count. kAnyYoung: they may be containers.
+template <bool kAnyYoung>
+LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(size_t word, uint64_t bits, uint32_t count) const {
   const size_t index = word / kWordsPerStretch;
-  Slab &slab = tables.slabs[index];
-  LOAM_ASSERT((tables.allocated[word] & bits) == bits && !watched_);
-  LOAM_ASSERT(slab.young != kUnlisted || (tables.young[word] & bits) == 0);
-  if (slab.young != kUnlisted) {  // else none of them is: spare the memory
-    const uint64_t both = tables.young[word] & bits;
-    young_blocks -= both == bits ? count : count_bits(both);
-    tables.young[word] &= ~bits;
+  Slab &slab = slabs[index];
+  LOAM_ASSERT((allocated[word] & bits) == bits && !heap.watched_);
+  LOAM_ASSERT((kAnyYoung && slab.young != kUnlisted) || (young[word] & bits) == 0);
+  if (kAnyYoung && slab.young != kUnlisted) {  // else none of them is: spare the memory
+    const uint64_t both = young[word] & bits;
+    heap.young_blocks -= both == bits ? count : count_bits(both);
+    young[word] &= ~bits;
   }
-  tables.allocated[word] &= ~bits;
+  allocated[word] &= ~bits;
   const uint32_t before = slab.allocated;
   slab.allocated = before - count;
-  if (before == slab.block_count) link_partial(slab, index);
-  if (before == count) release_slab(index);
+  if (LOAM_RARELY(before == slab.block_count)) heap.link_partial(slab, index);
+  if (LOAM_RARELY(before == count)) heap.release_slab(index);
 }
 
 void Heap::return_slab(size_t index) {
@@ -229,14 +239,14 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
 }
 
 void Heap::return_words(const ReturnedWord *words, size_t words_count) {
-  const AtRest tables(range_);
+  const AtRest tables(*this);
   size_t bytes = 0;
   for (const ReturnedWord *at = words; at != words + words_count; ++at) {
     const auto count = static_cast<uint32_t>(count_bits(at->bits));
     const Slab &slab = tables.slabs[at->word / kWordsPerStretch];
     bytes += size_t{count} * slab.block_size;
     pools_[slab.head].allocated -= count;
-    clear_bits(tables, at->word, at->bits, count);
+    tables.clear_bits<true>(at->word, at->bits, count);
   }
   handed_out_bytes_ -= bytes;
 }
@@ -273,15 +283,33 @@ LOAM_NOINLINE void Returns::finish_slow() {
 }
 
 // Blocks of one slab that lie in a row.
-inline void Heap::clear_row(const AtRest &tables, size_t number, size_t count) {
+inline void Heap::AtRest::clear_row(size_t number, size_t count) const {
   while (count > 0) {
     const size_t first = number % 64;
     const size_t part = count < 64 - first ? count : 64 - first;
-    clear_bits(tables, number / 64, ~uint64_t{0} >> (64 - part) << first,
-               static_cast<uint32_t>(part));
+    clear_bits<true>(number / 64, ~uint64_t{0} >> (64 - part) << first,
+                     static_cast<uint32_t>(part));
     number += part;
     count -= part;
   }
+}
+
+// Blocks of a list that do not lie beside the next one, one by one; returns where a row begins.
+template <bool kAnyYoung>
+LOAM_NOINLINE void **Heap::AtRest::clear_scattered(void **at, void **end, size_t block_size,
+                                                   uint32_t reciprocal) const {
+  const AtRest tables = *this;
+  const uintptr_t base = heap.range_.base();
+  const auto size = static_cast<intptr_t>(block_size);
+  for (; at != end; ++at) {
+    const intptr_t step = at + 1 != end ? step_after(at) : 0;
+    if (step == size || step == -size) break;
+    const size_t offset = reinterpret_cast<uintptr_t>(*at) - base;
+    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
+    tables.clear_bits<kAnyYoung>((offset >> kSlabShift) * kWordsPerStretch + index / 64,
+                                 Range::bit_of(index), 1);
+  }
+  return at;
 }
 
 // Takes the blocks back that have waited longest. Blocks that died together often lie in a row:
@@ -292,24 +320,20 @@ void Heap::return_oldest(loam_thread *thread, unsigned head, size_t count) {
   Pool &pool = pools_[head];
   void **const first = pool.list + 1;
   void **const end = first + count;
-  const AtRest tables(range_);
-  const uintptr_t base = range_.base();
+  const AtRest tables(*this);
   const intptr_t size = pool.block_size;
   const uint32_t reciprocal = reciprocal_of(pool.block_size);
-  for (void **at = first; at != end;) {
-    const size_t offset = reinterpret_cast<uintptr_t>(*at) - base;
-    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
-    const size_t number = (offset >> kSlabShift) * kBlocksPerStretch + index;
-    const intptr_t step = at + 1 != end ? step_after(at) : 0;
-    if (step != size && step != -size) {
-      clear_bits(tables, number / 64, Range::bit_of(number), 1);
-      ++at;
-      continue;
-    }
-    const size_t room = step > 0 ? kSlabBytes / pool.block_size - index : index + 1;
+  for (void **at = first;;) {
+    at = pool.kind == Kind::kContainer
+             ? tables.clear_scattered<true>(at, end, pool.block_size, reciprocal)
+             : tables.clear_scattered<false>(at, end, pool.block_size, reciprocal);
+    if (at == end) break;
+    const size_t number = range_.block_number(*at, reciprocal), index = number % kBlocksPerStretch;
+    const bool up = step_after(at) > 0;
+    const size_t room = up ? kSlabBytes / pool.block_size - index : index + 1;
     const size_t left = static_cast<size_t>(end - at);
-    const size_t row = row_length(at, at + (room < left ? room : left), step);
-    clear_row(tables, step > 0 ? number : number + 1 - row, row);
+    const size_t row = row_length(at, at + (room < left ? room : left), up ? size : -size);
+    tables.clear_row(up ? number : number + 1 - row, row);
     at += row;
   }
   pool.allocated -= count;

@@ -223,8 +223,6 @@ class Heap {
   bool push(loam_thread *thread, void *block);
   bool push_full(loam_thread *thread, unsigned head, void *block);
   struct AtRest;
-  void clear_bits(const AtRest &tables, size_t word, uint64_t bits, uint32_t count);
-  void clear_row(const AtRest &tables, size_t number, size_t count);
   void link_partial(Slab &slab, size_t index);
   void unlink_partial(Slab &slab, size_t index);
   size_t room() const;  // that the limit leaves
