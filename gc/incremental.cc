@@ -334,10 +334,10 @@ size_t Cycle::count_rest_units(size_t edges) {
 // -- RESCUE, second half: what more references lead to than that is held from outside.
 
 size_t Cycle::look(size_t budget) {
-  constexpr size_t kMuch = 8;  // one suspect in so many
+  constexpr size_t kMuch = 8;  // one object in so many
   size_t used = 0;
   if (marked_units_ != 0) {  // by the roots of one slab, perhaps of some before it
-    roots_.settle(marked_units_ >= suspects_ / kMuch);
+    roots_.settle(marked_units_ >= judged_units_ / kMuch);
     marked_units_ = 0;
   }
   for (; slab_ < heap_.slab_limit(); ++slab_) {
@@ -352,7 +352,8 @@ size_t Cycle::look(size_t budget) {
   if (!confirms_hints()) {
     refuted_ = true;
     starts_without_hints_ = 2;  // of this cycle once more, and of the next
-    roots_.forget();
+    const Suspects view(judge_);
+    roots_.confirm([this, &view](const Root &root) { return !is_suspect(view, root.object); });
     begin_clear();
   } else if (!second_) {
     second_ = true;
@@ -409,6 +410,7 @@ void Cycle::confirm_roots() {
     root.inner = view.inner_edges(view.number_of(root.object));
     return root.object->refcount > root.inner;
   });
+  judged_units_ = suspects_ + marked_units_;  // with what hints led to
   marked_units_ = 0;
 }
 

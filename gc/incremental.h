@@ -198,6 +198,7 @@ class Cycle {
   size_t hints_ = 0, followed_ = 0;
   KnownRoots roots_;
   size_t marked_units_ = 0;  // since RESCUE last looked
+  size_t judged_units_ = 0;  // all that is old
   bool refuted_ = false;     // a hint: START is to be done again, without any
   unsigned starts_without_hints_ = 0;
 };

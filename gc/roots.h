@@ -22,7 +22,6 @@ struct Root {
 
 class KnownRoots {
  public:
-  void forget() { *this = KnownRoots(); }
   // Keeps those that are roots still: is_root(Root &), which notes their edges of today.
   template <typename IsRoot>
   void confirm(IsRoot &&is_root) {
@@ -31,21 +30,24 @@ class KnownRoots {
       if (is_root(roots_[i])) roots_[confirmed_++] = roots_[i];
     }
     count_ = confirmed_;
-    candidates_ = 0;
-    crowded_ = false;
+    settle(false);
   }
   // Behind them stand those that one slab is found to have.
   void add_candidate(const Root &root) {
-    const size_t at = count_ + candidates_;
     const auto is_it = [&root](const Root &known) { return known.object == root.object; };
-    if (std::any_of(roots_, roots_ + at, is_it)) return;
-    crowded_ = at == kMost;
-    if (!crowded_) roots_[count_ + candidates_++] = root;
+    const size_t at = count_ + candidates_;
+    if (at == kMost || std::any_of(roots_, roots_ + count_, is_it)) {
+      doubtful_ = true;
+    } else {
+      roots_[at] = root;
+      ++candidates_;
+    }
   }
+  // Together they lead to much, or not.
   void settle(bool lead_to_much) {
-    if (lead_to_much && !crowded_) count_ += candidates_;
+    if (lead_to_much && !doubtful_) count_ += candidates_;
     candidates_ = 0;
-    crowded_ = false;
+    doubtful_ = false;
   }
   template <typename Visit>  // visit(const Root &)
   void each_confirmed(Visit &&visit) const {
@@ -56,7 +58,7 @@ class KnownRoots {
   static constexpr size_t kMost = 8;
   Root roots_[kMost];
   size_t count_ = 0, confirmed_ = 0, candidates_ = 0;
-  bool crowded_ = false;  // more candidates than there is room for: each leads to little
+  bool doubtful_ = false;  // there are many candidates, or it is a known one that leads to much
 };
 
 }  // namespace loam::gc

@@ -349,6 +349,30 @@ TEST_CASE("one that cycles know to be a root may become garbage at any time") {
   }
 }
 
+TEST_CASE("what comes and goes beside a known root is none that cycles rely on") {
+  constexpr std::size_t kNodes = 20000;
+  Host host("torture=slice:100");
+  Cycles cycles(host);
+  loam_collect_disable(host.thread);
+  Pair *root = host.ring(kNodes);
+  loam_collect_enable(host.thread);
+  std::vector<Pair *> sessions;
+  std::size_t most = 0;
+  for (int i = 0; i < 30; ++i) {
+    const std::size_t units = tracing_units_of_next(host, cycles);
+    if (i >= 6) most = std::max(most, units);  // they are known by then
+    sessions.push_back(host.ring(50));
+    if (sessions.size() <= 3) continue;
+    start_cycle(host, cycles);
+    host.drop(sessions.front());
+    sessions.erase(sessions.begin());
+    end_cycle(host, cycles);
+  }
+  CHECK(most < kNodes * 3 / 2);
+  for (Pair *session : sessions) host.drop(session);
+  host.drop(root);
+}
+
 TEST_CASE("garbage in the place of one that cycles knew to be a root goes in the next cycle") {
   Host host("torture=slice:100");
   Cycles cycles(host);
