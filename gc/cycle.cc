@@ -336,7 +336,8 @@ void Collector::safepoint() {
   const bool full = (asked & kAttendRequest) != 0 || too_much;
   if (full) {
     finish_interrupted();
-    if (heap_.locked() || phase_ != Phase::kNone) return;
+    if (heap_.locked() || phase_ != Phase::kNone || !teardown_.nothing_aside()) return;
+    if (disabled_ != 0 && (asked & kAttendRequest) == 0) return;  // meanwhile
   }
   __atomic_fetch_and(&thread_->attention, kAttendWork, __ATOMIC_RELAXED);
   if (pacing_.slice != 0) attend(kAttendGrowth);  // at the next safepoint too
@@ -415,7 +416,7 @@ void Collector::finish_interrupted() {
 bool Collector::relieve() {
   const size_t before = heap_.handed_out_bytes();
   if (before > calm_above_) return false;
-  judge_.kept_finalizable = false;
+  judge_.kept_finalizable = false;  // perhaps by an earlier one: collect may find nothing to do
   collect(Collection::kEmergency);
   if (judge_.kept_finalizable) attend(kAttendRequest);
   const size_t after = heap_.handed_out_bytes();

@@ -334,9 +334,9 @@ size_t Cycle::count_rest_units(size_t edges) {
 // -- RESCUE, second half: what more references lead to than that is held from outside.
 
 size_t Cycle::look(size_t budget) {
-  constexpr size_t kMuch = 8;  // one object in so many
   size_t used = 0;
-  if (marked_units_ != 0) {  // by the roots of one slab, perhaps of some before it
+  // By the roots of one slab; or of some before it, whose objects died before they were followed.
+  if (marked_units_ != 0) {
     roots_.settle(marked_units_ >= judged_units_ / kMuch);
     marked_units_ = 0;
   }
@@ -344,6 +344,7 @@ size_t Cycle::look(size_t budget) {
     if (used >= budget || grey_exists()) return used;
     used += look_at_slab(slab_);
   }
+  if (grey_exists()) return used;
   while (used < budget && look_at_large()) used += kLargeUnits;
   if (used >= budget || grey_exists()) return used;
   heap_.large().move_all(LargeRegistry::kSeenList, LargeRegistry::kOldList);
@@ -405,12 +406,13 @@ size_t Cycle::look_at_slab(size_t slab) {
 // All edges between suspects have been counted.
 void Cycle::confirm_roots() {
   const Suspects view(judge_);
+  judged_units_ = suspects_ + marked_units_;  // with what hints led to
+  if (hints_ != 0 && marked_units_ < judged_units_ / kMuch) roots_.forget_confirmed();
   roots_.confirm([this, &view](Root &root) {
     if (!is_suspect(view, root.object)) return false;
     root.inner = view.inner_edges(view.number_of(root.object));
     return root.object->refcount > root.inner;
   });
-  judged_units_ = suspects_ + marked_units_;  // with what hints led to
   marked_units_ = 0;
 }
 
@@ -420,7 +422,7 @@ LOAM_NOINLINE void Cycle::note_roots(const Suspects &view, size_t slab, size_t w
   for (; roots != 0 && !second_; roots &= roots - 1) {
     const size_t number = first + static_cast<size_t>(__builtin_ctzll(roots));
     auto *object = reinterpret_cast<loam_object *>(heap_.range().block_address(number));
-    roots_.add_candidate({object, view.inner_edges(number)});
+    roots_.add_candidate({object, view.inner_edges(number)}, hints_ != 0);
   }
 }
 

@@ -1,20 +1,20 @@
 // The incremental cycle: finds the garbage of the whole heap in slices; between them the host runs.
 //
-//   START --> RESCUE --> MARK --> RESCUE --> MARK --> SPLIT --> FINAL --> CLEAR --> idle
-//   tables,   count, look  |     what mutation hid    batches   the rest
-//   hints
-//     ^                    +--> CLEAR, when the counts refute a hint
-//     +-------------------------- (once, without them)
+//   START --> MARK --> RESCUE --> MARK --> RESCUE --> MARK --> SPLIT --> FINAL --> CLEAR --> idle
+//   tables    hints    count, look  |     what mutation hid    batches   the rest
+//     ^                             +--> CLEAR, when the counts refute a hint
+//     +----------------------------------- (once, without them)
 //
 // What it knows between slices is hints: a mark says "reached, or born, since START", and a count
 // may be out of date. Only SPLIT and FINAL condemn, each by counts taken afresh while the host
 // waits [G-8]. So the host needs no write barrier and registers no roots.
 //
-// [G-10] What was garbage at START is condemned by the end: nothing changes it, so its counts are
-//        never out of date, and no mark reaches it.
+// [G-10] What was old, and garbage, at START is condemned by the end: nothing changes it, so its
+//        counts are never out of date, and no mark reaches it.
 // [G-11] A block handed out since START has its kCycleMark bit, one on a thread's list too: nothing
 //        born during the cycle is a suspect.
-// [G-12] Between slices no pointer to an object is kept but array_ and hints, checked before use.
+// [G-12] Between slices no pointer to an object is kept but array_, hints and known roots, checked
+//        before use.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -31,7 +31,7 @@ class Cycle {
   // What belongs together when time is allotted.
   enum class Stage : uint8_t {
     kStart,  // having the tables backed
-    kHints,  // marking what the host's roots lead to
+    kHints,  // marking what they lead to
     kCount,  // the first RESCUE
     kLook,   // and its MARK
     kCountAgain,
@@ -81,6 +81,7 @@ class Cycle {
   using Suspects = Judge::View<Judge::Scope::kSuspects>;
 
   static constexpr size_t kEnough = 4096;  // condemned objects that are swept before SPLIT goes on
+  static constexpr size_t kMuch = 8;       // what leads to one object in so many leads to much
   static constexpr size_t kMostRestUnits = Judge::kMostRestEdges / kEdgesPerUnit;
   // What other work costs.
   static constexpr size_t kSlabUnits = 4;     // passing over a slab without suspects

@@ -2,6 +2,8 @@
 // they lead to: hints, as if the host had registered them. One that a later cycle looked at again,
 // and found to be a root still, most likely stays one: what is none any more costs a second start.
 //
+//   | confirmed: hints | found since | candidates: of the slab that RESCUE looked at last |
+//
 // They may be gone: whoever takes one looks it up in the tables first.
 //
 // Thread safety: the owning runtime's thread.
@@ -22,6 +24,11 @@ struct Root {
 
 class KnownRoots {
  public:
+  void forget_confirmed() {
+    std::copy(roots_ + confirmed_, roots_ + count_, roots_);
+    count_ -= confirmed_;
+    confirmed_ = 0;
+  }
   // Keeps those that are roots still: is_root(Root &), which notes their edges of today.
   template <typename IsRoot>
   void confirm(IsRoot &&is_root) {
@@ -32,18 +39,19 @@ class KnownRoots {
     count_ = confirmed_;
     settle(false);
   }
-  // Behind them stand those that one slab is found to have.
-  void add_candidate(const Root &root) {
+  // A root of the slab that is looked at. hinted: most known ones were hints, and lead to no more
+  // than is marked.
+  void add_candidate(const Root &root, bool hinted) {
     const auto is_it = [&root](const Root &known) { return known.object == root.object; };
-    const size_t at = count_ + candidates_;
-    if (at == kMost || std::any_of(roots_, roots_ + count_, is_it)) {
+    if (std::any_of(roots_, roots_ + count_, is_it)) {
+      doubtful_ = doubtful_ || !hinted;
+    } else if (count_ + candidates_ == kMost) {
       doubtful_ = true;
     } else {
-      roots_[at] = root;
-      ++candidates_;
+      roots_[count_ + candidates_++] = root;
     }
   }
-  // Together they lead to much, or not.
+  // The candidates lead to much, or not.
   void settle(bool lead_to_much) {
     if (lead_to_much && !doubtful_) count_ += candidates_;
     candidates_ = 0;
@@ -58,7 +66,7 @@ class KnownRoots {
   static constexpr size_t kMost = 8;
   Root roots_[kMost];
   size_t count_ = 0, confirmed_ = 0, candidates_ = 0;
-  bool doubtful_ = false;  // there are many candidates, or it is a known one that leads to much
+  bool doubtful_ = false;  // too many candidates, or a known one may be what leads to much
 };
 
 }  // namespace loam::gc

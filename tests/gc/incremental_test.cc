@@ -114,6 +114,28 @@ TEST_CASE("no cycle starts when a finalizer of its young collection disabled col
   CHECK(host.bytes() == 0);
 }
 
+TEST_CASE(
+    "no collection for too much external memory after the end of a cycle disabled collection") {
+  Host host("torture=slice:1,collect_at=safepoint,heap_limit=64M");
+  Cycles cycles(host);
+  Pair *lost = host.finalized_pair();
+  host.set(lost->left, lost);
+  run_cycle(host, cycles);  // it is old now
+  host.on_finalize = [&host](Pair *) { loam_collect_disable(host.thread); };
+  host.drop(lost);
+  start_cycle(host, cycles);
+  while (host.stats().condemned_objects == 0) loam_safepoint(host.thread);
+  REQUIRE(host.finalized == 0);
+  const unsigned starts = cycles.starts;
+  loam_external_add(host.thread, std::ptrdiff_t{100} << 20);
+  while (host.finalized == 0) loam_safepoint(host.thread);
+  CHECK(cycles.starts == starts);
+  loam_external_add(host.thread, -(std::ptrdiff_t{100} << 20));
+  loam_collect_enable(host.thread);
+  run_cycle(host, cycles);
+  CHECK(host.bytes() == 0);
+}
+
 TEST_CASE("large garbage goes in a cycle though other large objects are live") {
   Host host("torture=slice:50");
   Cycles cycles(host);

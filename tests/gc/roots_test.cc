@@ -373,6 +373,27 @@ TEST_CASE("what comes and goes beside a known root is none that cycles rely on")
   host.drop(root);
 }
 
+TEST_CASE(
+    "a root that leads to most of the heap is found beside small ones that were known before") {
+  constexpr std::size_t kNodes = 20000;
+  for (int small : {1, 4, 7}) {
+    CAPTURE(small);
+    Host host("torture=slice:100");
+    Cycles cycles(host);
+    loam_collect_disable(host.thread);
+    std::vector<Pair *> roots;
+    for (int i = 0; i < small; ++i) roots.push_back(host.ring(50));
+    loam_collect_enable(host.thread);
+    for (int i = 0; i < 6; ++i) run_cycle(host, cycles);
+    loam_collect_disable(host.thread);
+    roots.push_back(host.ring(kNodes));
+    loam_collect_enable(host.thread);
+    for (int i = 0; i < 6; ++i) run_cycle(host, cycles);
+    CHECK(tracing_units_of_next(host, cycles) < kNodes * 3 / 2);
+    for (Pair *root : roots) host.drop(root);
+  }
+}
+
 TEST_CASE("garbage in the place of one that cycles knew to be a root goes in the next cycle") {
   Host host("torture=slice:100");
   Cycles cycles(host);
