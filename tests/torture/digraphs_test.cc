@@ -147,7 +147,7 @@ TEST_CASE("every digraph of one, two or three nodes is collected exactly, for ev
   for (unsigned nodes = 1; nodes <= 3; ++nodes) check_all(nodes, 1);
 }
 
-TEST_CASE("every digraph of four nodes is collected exactly, for some sets of roots") {
+TEST_CASE("every digraph of four nodes is collected exactly, for every set of roots") {
   // 48 cases a graph: a stride without a factor in common lets all kinds of case take turns.
-  check_all(4, scaled(100) < 100 ? 3701 : 37);
+  check_all(4, scaled(100) < 100 ? 3701 : 1);
 }
