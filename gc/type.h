@@ -55,7 +55,7 @@ struct Type : loam_type {
 // What the common death reads of a type: a simple one, which dies without host code, whose only
 // edges are refs, and whose blocks have a head.
 struct SimpleDeath {
-  uint16_t head_offset;   // in loam_thread; 0: the type is not simple
+  uint16_t head_offset;   // in loam_thread; LOAM_HEAD_NULL's: the type is not simple
   uint16_t zeroed_bytes;  // of the block; 0: what is behind the header was found NULL
   uint16_t first_ref;     // the refs lie in the words from this offset,
   uint16_t end_ref;       // to this one; between them other fields may lie
