@@ -254,11 +254,12 @@ void Heap::return_words(const ReturnedWord *words, size_t words_count) {
 void Heap::prefetch_words(const ReturnedWord *words, size_t count) const {
   const Slab *const slabs = range_.slabs;
   const uint64_t *const allocated = range_.bitmaps[kAllocated];
-  const uint64_t *const young = range_.bitmaps[kYoung];
+  const uint64_t *const young_bits = range_.bitmaps[kYoung];
+  const bool many_young = young_slabs > slab_limit() / 4;
   for (size_t i = 0; i < count; ++i) {
     __builtin_prefetch(slabs + words[i].word / kWordsPerStretch, 1);
     __builtin_prefetch(allocated + words[i].word, 1);
-    __builtin_prefetch(young + words[i].word, 1);
+    if (many_young) __builtin_prefetch(young_bits + words[i].word, 1);
     asm volatile("");  // or GCC 12 takes this function for one without effect
   }
 }
