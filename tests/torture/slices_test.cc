@@ -32,8 +32,8 @@ void dispose_vertex(loam_thread *, loam_object *self) {
   disposed |= 1u << reinterpret_cast<Vertex *>(self)->index;
 }
 
-// A reference is taken into a variable, into an object born meanwhile, or into another
-// live object, and no count is touched; a reference is dropped.
+// A reference is taken into a variable, into an object born meanwhile, or into another live object,
+// and no count is touched; a reference is dropped.
 enum Mutation : unsigned { kToVariable, kToNewborn, kToOther, kDropped, kMutations };
 
 struct Step {
@@ -166,9 +166,7 @@ class World {
   static constexpr unsigned kAllNodes = Graph<kNodes>::kAllNodes;
 
   void build(const Graph<kNodes> &graph) {
-    for (unsigned i = 0; i < kNodes; ++i) {
-      vertices_[i] = make(i);
-    }
+    for (unsigned i = 0; i < kNodes; ++i) vertices_[i] = make(i);
     for (unsigned from = 0; from < kNodes; ++from) {
       for (unsigned to = 0; to < kNodes; ++to) {
         if (graph.edge(from, to)) host_.set(vertices_[from]->refs[to], vertices_[to]);
@@ -285,7 +283,7 @@ std::vector<Graph<kNodes>> every_graph() {
 }
 
 template <unsigned kNodes, class Condition>
-std::vector<Graph<kNodes>> those(std::vector<Graph<kNodes>> graphs, Condition condition) {
+std::vector<Graph<kNodes>> those(const std::vector<Graph<kNodes>> &graphs, Condition condition) {
   std::vector<Graph<kNodes>> some;
   std::copy_if(graphs.begin(), graphs.end(), std::back_inserter(some), condition);
   return some;
@@ -318,7 +316,7 @@ TEST_CASE("nor does one, nor do two in a graph of four nodes") {
   Cases<4>("torture=slice:200", 2, every(97)).check(without_loops(graphs));
 }
 
-// What the others are a sample of: half a billion cycles, for an hour or two. -ns runs it.
+// What those are a sample of, nearly 600 million cycles: for two hours, where -ns asks for it.
 TEST_CASE("nor any one or two, whole" * doctest::skip()) {
   Cases<3>("torture=slice:40", 1, 1).check(every_graph<3>());
   Cases<3>("torture=slice:200", 2, 1).check(every_graph<3>());
