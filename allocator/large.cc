@@ -17,6 +17,42 @@ size_t large_cost(const base::SystemHeap &source, size_t size) {
   return large_class_bytes(large_class_of(size));
 }
 
+Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes) {
+  const size_t cost = size < PTRDIFF_MAX ? large_cost(system_, size + sizeof(Large)) : SIZE_MAX;
+  if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
+  void *memory = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
+  if (memory == nullptr) return nullptr;
+  if (LOAM_RARELY(!objects_.insert(memory, kFirstCode))) {
+    system_.free(memory);
+    return nullptr;
+  }
+  Large *large = static_cast<Large *>(memory);
+  *large = Large{};
+  large->bytes = cost;
+  large->kind = kind;
+  large->young = kind == Kind::kContainer;
+  large->magic = Large::kMagic;
+  link(large, &lists_[kind == Kind::kLeaf ? kLeafList : kYoungList]);
+  held_bytes_ += cost;
+  gross_bytes_ += cost;
+  ++count_;
+  containers_ += large->young;
+  young_ += large->young;
+  return large;
+}
+
+void LargeRegistry::free(Large *large) {
+  unlink(large);
+  objects_.erase(large);
+  large->magic = 0;
+  held_bytes_ -= large->bytes;
+  --count_;
+  containers_ -= large->kind == Kind::kContainer;
+  young_ -= large->young;
+  if (LOAM_RARELY(guarded_)) return free_guarded({large, large->block(), large->size()});
+  system_.free(large);
+}
+
 // Long blocks, of which the source may take far more addresses than were asked for; and those that
 // a tool watches.
 LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, size_t most_bytes) {
@@ -77,6 +113,7 @@ void LargeRegistry::close() {
   }
   release_idle();
   each_raw([this](void *block) { release(block, raw_.find(block), raw_bytes(block)); });
+  objects_.close();
   raw_.close();
   held_bytes_ = count_ = containers_ = young_ = 0;
   for (; quarantine_count_ != 0; --quarantine_count_) {
@@ -137,6 +174,7 @@ LargeRegistry::Sum LargeRegistry::sum_of_idle() const {
 
 void LargeRegistry::trim() {
   release_idle();
+  objects_.trim();
   raw_.trim();
   system_.trim();
 }
@@ -205,12 +243,8 @@ void LargeRegistry::make_all_old() {
 
 Kind LargeRegistry::kind_of(const void *block) const {
   if (raw_.find(block) != 0) return Kind::kRaw;
-  for (const Large &list : lists_) {
-    for (const Large *large = list.next; large != &list; large = large->next) {
-      if (large + 1 == block) return large->kind;
-    }
-  }
-  return Kind::kNone;
+  const Large *const large = find(block);
+  return large != nullptr ? large->kind : Kind::kNone;
 }
 
 }  // namespace loam::alloc

@@ -1,9 +1,10 @@
 // Large blocks: what does not fit a size class. Each comes from the system heap, very long plain
 // memory from the OS, and stands in a registry, so that it is counted and freed with the runtime.
 //
-//   object   | Large (64 bytes) | block ... |  on a list; the prefix has what tables have for small
-//                                              blocks, so that the collector walks it like them
-//   plain memory                | block ... |  in a map of addresses, with its size class
+//   object   | Large (64 bytes) | block ... |  on a list, and in a map of addresses; the prefix has
+//                                              what tables have for small blocks, so that the
+//                                              collector walks it like them
+//   plain memory                | block ... |  in another map, with its size class
 //
 // registry.bytes() == the sum of Large::bytes over the lists and of raw_bytes over the map,
 //        and count(), containers() and young() are the numbers of such blocks.
@@ -66,6 +67,12 @@ class LargeRegistry {
   // born young.
   Large *allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes);
   void free(Large *large);
+  // What precedes an object; nullptr: it is none of this registry's. That is known without a look at
+  // it: another runtime's may be gone.
+  Large *find(const void *object) const {
+    Large *const large = Large::of(object);
+    return LOAM_EXPECT(objects_.find(large) != 0) ? large : nullptr;
+  }
   // Plain memory: one that waits for this size, or else a new one. most_bytes() is asked of a new
   // one only.
   template <typename Most>
@@ -98,7 +105,7 @@ class LargeRegistry {
 
   void move(Large *large, List list);
   void move_all(List from, List to);
-  // Of what kind a block is; kNone where there is none. By walking the lists: for debug mode.
+  // Of what kind a block is; kNone where there is none.
   Kind kind_of(const void *block) const;
 
   // for (Large *large = first(list); large != end(list); large = large->next)
@@ -144,6 +151,7 @@ class LargeRegistry {
   // for the wider store.
   size_t held_bytes_ = 0;  // what is in use, and what waits
   Large lists_[kLists];    // sentinels of circular lists
+  StartMap objects_;       // their prefixes
   StartMap raw_;
   size_t count_ = 0;
   size_t pages_count_ = 0;  // of them, those with pages of their own
@@ -189,38 +197,6 @@ inline void LargeRegistry::unlink(Large *large) {
   Large *const previous = large->previous;
   next->previous = previous;
   previous->next = next;
-}
-
-inline Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes) {
-  const size_t cost = size < PTRDIFF_MAX ? large_cost(system_, size + sizeof(Large)) : SIZE_MAX;
-  if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
-  void *memory = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
-  if (memory == nullptr) return nullptr;
-  Large *large = static_cast<Large *>(memory);
-  *large = Large{};
-  large->bytes = cost;
-  large->owner = this;
-  large->kind = kind;
-  large->young = kind == Kind::kContainer;
-  large->magic = Large::kMagic;
-  link(large, &lists_[kind == Kind::kLeaf ? kLeafList : kYoungList]);
-  held_bytes_ += cost;
-  gross_bytes_ += cost;
-  ++count_;
-  containers_ += large->young;
-  young_ += large->young;
-  return large;
-}
-
-inline void LargeRegistry::free(Large *large) {
-  unlink(large);
-  large->magic = 0;
-  held_bytes_ -= large->bytes;
-  --count_;
-  containers_ -= large->kind == Kind::kContainer;
-  young_ -= large->young;
-  if (LOAM_RARELY(guarded_)) return free_guarded({large, large->block(), large->size()});
-  system_.free(large);
 }
 
 inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {

@@ -11,8 +11,6 @@
 
 namespace loam::alloc {
 
-class LargeRegistry;
-
 struct alignas(16) Large {
   static constexpr uint8_t kMagic = 0xA5;
 
@@ -20,7 +18,6 @@ struct alignas(16) Large {
   Large *next_waiting;     // teardown's queue
   Large *next_grey;        // the collector's queue
   size_t bytes;            // what the block costs, prefix included
-  LargeRegistry *owner;    // the runtime's, so that another's block is told apart
   uint32_t inner_edges;    // what range.counts is for small blocks
   Kind kind;
   // What the bitmaps are for small blocks.

@@ -273,8 +273,8 @@ struct EdgeCounter {
       } else {
         ++range->overflow_counts[number];
       }
-    } else if ((target->tag & LOAM_FLAG_LARGE) != 0 && Large::of(target)->owner == registry) {
-      ++Large::of(target)->inner_edges;
+    } else if (Large *const large = registry->find(target)) {
+      ++large->inner_edges;
     }
   }
   // The count, which it zeroes.

@@ -154,7 +154,8 @@ class Collector {
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
   void thaw(loam_object *object);
-  // Another runtime's object: an edge to it is the host's mistake, and is never followed.
+  // Another runtime's object: an edge to it is the host's mistake, and is never followed. Nor is the
+  // object looked at: that runtime may be gone.
   bool is_foreign(const loam_object *object) const {
     return !heap_.range().contains(object) && is_foreign_large(object);
   }

@@ -112,9 +112,8 @@ template <Judge::Scope kScope>
 inline alloc::Large *Judge::large_member(const alloc::LargeRegistry *registry,
                                          loam_object *object) {
   if (object == nullptr) return nullptr;
-  if ((object->tag & LOAM_FLAG_LARGE) == 0) return nullptr;  // another runtime's
-  alloc::Large *large = alloc::Large::of(object);
-  if (large->owner != registry || large->kind != alloc::Kind::kContainer) return nullptr;
+  alloc::Large *const large = registry->find(object);
+  if (large == nullptr || large->kind != alloc::Kind::kContainer) return nullptr;
   if (!is_member<kScope>(object)) return nullptr;  // nobody would zero what is noted of it [G-5]
   if ((ScopeTable<kScope>::kMayMeetFrozen || kScope == Scope::kRescue) && large->frozen) {
     return nullptr;

@@ -170,8 +170,9 @@ inline void Collector::release_edge(const Tables &tables, const uint64_t *set,
     const size_t number = tables.number_of(target);
     if (number != kNoNumber && test_bit(set, number)) return;
   } else {
-    if (target == nullptr || is_foreign_large(target)) return;  // another runtime's, never followed
-    const Large *large = Large::of(target);
+    if (target == nullptr) return;
+    const Large *const large = heap_.large().find(target);
+    if (large == nullptr) return;  // another runtime's
     const bool emergency = set == heap_.range().bitmaps[alloc::kEmergency];
     if (emergency ? large->emergency : large->condemned) return;
   }

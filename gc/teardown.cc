@@ -199,8 +199,9 @@ LOAM_NOINLINE void Collector::set_aside(loam_object *next) {
 
 // Drops one reference; true when the object is to die of it.
 inline bool Collector::release(loam_object *child) {
+  if (LOAM_RARELY(is_foreign(child))) return false;
   const int32_t count = static_cast<int32_t>(child->refcount);
-  if (count < 0 || LOAM_RARELY(is_foreign(child))) return false;
+  if (count < 0) return false;
   child->refcount = static_cast<uint32_t>(count - 1);
   if (count > 1) return false;
   if (LOAM_RARELY(count == 0)) dropped_dead(child);
@@ -367,7 +368,7 @@ LOAM_NOINLINE void Collector::free_dead_slow(loam_object *object, const Type &ty
 }
 
 LOAM_NOINLINE bool Collector::is_foreign_large(const loam_object *object) const {
-  return (object->tag & LOAM_FLAG_LARGE) == 0 || Large::of(object)->owner != &heap_.large();
+  return heap_.large().find(object) == nullptr;
 }
 
 LOAM_NOINLINE void Collector::thaw(loam_object *object) {

@@ -213,6 +213,44 @@ TEST_CASE("a cycle across two runtimes leaks and does no harm") {
   far.drop(there);
 }
 
+TEST_CASE("nor when one of the runtimes is gone") {
+  struct Far {  // a pair, or what is too long for a pool
+    loam_object base;
+    loam_object *left;
+    char rest[1000];
+  };
+  static constexpr std::uint16_t kOffsets[] = {offsetof(Far, left)};
+  for (bool near_is_large : {false, true}) {
+    for (bool far_is_large : {false, true}) {
+      CAPTURE(near_is_large);
+      CAPTURE(far_is_large);
+      const auto make = [](Host &host, bool is_large) {
+        loam_type_spec spec = spec_of("far", is_large ? sizeof(Far) : sizeof(loam_object) * 2);
+        spec.ref_offsets = kOffsets;
+        spec.ref_count = 1;
+        return host.make<Far>(host.register_type(spec));
+      };
+      Host near;
+      near.keeps();
+      Far *here = make(near, near_is_large);
+      Far *dropped = make(near, near_is_large);
+      {
+        Host far;
+        far.keeps();
+        Far *there = make(far, far_is_large);
+        here->left = as_object(there);
+        there->left = as_object(here);
+        dropped->left = as_object(there);
+      }
+      CHECK(near.collect() == 0);
+      CHECK(loam_collect_young(near.thread) == 0);
+      near.drop(dropped);
+      CHECK(loam_refcount(as_object(here)) == 1);
+      CHECK(near.verify());
+    }
+  }
+}
+
 TEST_CASE("what leaks across runtimes is named when its runtime is destroyed") {
   std::vector<std::string> messages;
   loam_options options = options_from("report_leaks=1");
