@@ -346,7 +346,7 @@ void Heap::return_oldest(loam_thread *thread, unsigned head, size_t count) {
 
 void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kind kind,
                             bool unzeroed) {
-  if (locked_ || torture_.fails()) {
+  if (locked() || torture_.fails()) {
     ++failures_;
     return nullptr;
   }
@@ -408,7 +408,7 @@ void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
 void *Heap::allocate_raw(loam_thread *thread, size_t size) {
   const size_t total = debug_ ? size + kGuardBytes : size;
   void *block = nullptr;
-  if (total >= size && !locked_ && !torture_.fails()) {
+  if (total >= size && !locked() && !torture_.fails()) {
     block = take_raw(thread, total, false);
   }
   if (block == nullptr) {
@@ -421,7 +421,7 @@ void *Heap::allocate_raw(loam_thread *thread, size_t size) {
 
 void *Heap::allocate_zeroed(loam_thread *thread, size_t size) {
   if (size > LOAM_MAX_BLOCK && !debug_) {  // fresh pages need no second pass
-    void *block = !locked_ && !torture_.fails() ? take_raw(thread, size, true) : nullptr;
+    void *block = !locked() && !torture_.fails() ? take_raw(thread, size, true) : nullptr;
     if (block == nullptr) ++failures_;
     return block;
   }
@@ -468,7 +468,7 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   if (size <= before) {
     moved = attempt(size);
     if (moved == nullptr) return block;
-  } else if (!locked_ && !torture_.fails()) {
+  } else if (!locked() && !torture_.fails()) {
     if (size - before < size / 8) moved = attempt(size + size / 8);
     if (moved == nullptr) moved = attempt(size);
     if (moved == nullptr && reclaim(thread)) moved = attempt(size);

@@ -404,10 +404,22 @@ bool Heap::reclaim(loam_thread *thread) {
   return counted_bytes() != before;
 }
 
-void Heap::set_locked(loam_thread *thread, bool locked) {
-  if (locked) flush(thread);
-  large_.set_keeps_idle(!locked && !watched_);
-  locked_ = locked;
+void Heap::lock(loam_thread *thread) {
+  if (locks_++ != 0) return;
+  flush(thread);
+  large_.set_keeps_idle(false);
+}
+
+bool Heap::unlock() {
+  if (locks_ == 0 || --locks_ != 0) return false;
+  large_.set_keeps_idle(!watched_);
+  return true;
+}
+
+void Heap::end_locks() {
+  if (!locked()) return;
+  locks_ = 1;
+  unlock();
 }
 
 void Heap::forget_free_young(unsigned head) {

@@ -94,9 +94,11 @@ class Heap {
 
   // -- The cache: a thread's lists.
   void flush(loam_thread *thread);  // every cached block back to its slab
-  void set_locked(loam_thread *thread, bool locked);
-  bool locked() const { return locked_; }
-  bool has_cache() const { return !locked_ && !watched_; }
+  void lock(loam_thread *thread);   // nests
+  bool unlock();                    // true: that was the last
+  void end_locks();                 // however many there are
+  bool locked() const { return locks_ != 0; }
+  bool has_cache() const { return !locked() && !watched_; }
   bool watched() const { return watched_; }  // debug or torture: every call takes the slow path
 
   // -- Accounting, in bytes.
@@ -284,7 +286,7 @@ class Heap {
   size_t peak_bytes_ = 0;
   size_t large_below_peak_ = 0;  // large blocks may hold this before the peak is looked at again
   uint64_t failures_ = 0;
-  bool locked_ = false;
+  unsigned locks_ = 0;
   unsigned segment_holds_ = 0;
   bool watched_ = false;
   bool debug_ = false;

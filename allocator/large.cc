@@ -17,6 +17,21 @@ size_t large_cost(const base::SystemHeap &source, size_t size) {
   return large_class_bytes(large_class_of(size));
 }
 
+inline void LargeRegistry::link(Large *large, Large *head) {
+  Large *const next = head->next;
+  large->next = next;
+  large->previous = head;
+  head->next = large;
+  next->previous = large;
+}
+
+inline void LargeRegistry::unlink(Large *large) {
+  Large *const next = large->next;
+  Large *const previous = large->previous;
+  next->previous = previous;
+  previous->next = next;
+}
+
 Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes) {
   const size_t cost = size < PTRDIFF_MAX ? large_cost(system_, size + sizeof(Large)) : SIZE_MAX;
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;

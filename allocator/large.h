@@ -184,21 +184,6 @@ class LargeRegistry {
 
 // Inline are the calls on the way of each large block: it may cost little more than mimalloc does.
 
-inline void LargeRegistry::link(Large *large, Large *head) {
-  Large *const next = head->next;
-  large->next = next;
-  large->previous = head;
-  head->next = large;
-  next->previous = large;
-}
-
-inline void LargeRegistry::unlink(Large *large) {
-  Large *const next = large->next;
-  Large *const previous = large->previous;
-  next->previous = previous;
-  previous->next = next;
-}
-
 inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {
   if (LOAM_EXPECT(code < kLongCode)) return large_class_bytes(code - kFirstCode);
   return code != kAskCode ? raw_.long_bytes(block) : system_.usable_size(block);

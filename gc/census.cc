@@ -227,6 +227,13 @@ void Collector::unfreeze() {
 
 // -- The end of the runtime.
 
+// There is no safepoint to come, where what a lock holds up would go on.
+void Collector::collect_last() {
+  heap_.end_locks();
+  ending_ = true;
+  collect(Collection::kFull);
+}
+
 void Collector::destroy_all() {
   unfreeze();
   cycle_.abandon();

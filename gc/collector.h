@@ -88,7 +88,9 @@ class Collector {
   bool asking_for_memory() const;  // inside the out-of-memory callback
   void leave(CallbackFrame &frame);
 
-  // After a last collection: finalizes and disposes everything alive.
+  // The runtime ends: a full collection, after which a callback's locks of the heap end with it.
+  // Then finalizes and disposes everything alive.
+  void collect_last();
   void destroy_all();
 
   // -- Looking inside.
@@ -252,6 +254,7 @@ class Collector {
   size_t doomed_ = 0;      // condemned, and not acquitted
   size_t survivors_ = 0;
   static constexpr size_t kHeavyBytes = size_t{1} << 20;
+  bool ending_ = false;            // collect_last was called
   bool young_are_heavy_ = false;   // few, but perhaps with long arrays: large memory grew
   size_t heavy_at_ = kHeavyBytes;  // bytes of it, at which they may be
   unsigned young_skips_ = 0, young_patience_ = 0;  // young collections left out, from now and next

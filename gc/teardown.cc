@@ -448,6 +448,7 @@ void Collector::leave(CallbackFrame &frame) {
   LOAM_CHECK(frame_ == &frame);  // [G-3] else a callback was left without loam_unwind
   frame_ = frame.outer;
   activity_ = frame.activity;
+  if (LOAM_RARELY(ending_) && frame_ == nullptr) heap_.end_locks();
 }
 
 // The functions between the callback and the host code that goes on will never return: what they

@@ -102,9 +102,7 @@ void loam_runtime_destroy(loam_runtime *runtime) {
   if (runtime->options.debug && runtime->heap.verify(&runtime->main_thread, 1) != 0) {
     runtime->report.fatal("loam_runtime_destroy: the heap is damaged");
   }
-  runtime->heap_locks = 0;
-  runtime->heap.set_locked(&runtime->main_thread, false);
-  runtime->collector.collect(gc::Collection::kFull);
+  runtime->collector.collect_last();
   if (runtime->options.report_leaks) report_leaks(*runtime);
   runtime->collector.destroy_all();
   while (runtime->roots != nullptr) loam_roots_unregister(runtime, runtime->roots);
@@ -120,16 +118,11 @@ loam_runtime *loam_thread_runtime(loam_thread *thread) { return thread->runtime;
 
 void *loam_thread_context(loam_thread *thread) { return thread->context; }
 
-void loam_heap_lock(loam_thread *thread) {
-  loam_runtime &runtime = rt::runtime_of(thread);
-  if (runtime.heap_locks++ == 0) runtime.heap.set_locked(thread, true);
-}
+void loam_heap_lock(loam_thread *thread) { rt::runtime_of(thread).heap.lock(thread); }
 
 void loam_heap_unlock(loam_thread *thread) {
   loam_runtime &runtime = rt::runtime_of(thread);
-  if (runtime.heap_locks == 0 || --runtime.heap_locks != 0) return;
-  runtime.heap.set_locked(thread, false);
-  runtime.collector.host_work_waits();
+  if (runtime.heap.unlock()) runtime.collector.host_work_waits();
 }
 
 loam_status loam_roots_register(loam_runtime *runtime, loam_roots_fn report, void *context,

@@ -34,7 +34,6 @@ struct loam_runtime {
   loam_pauses pauses[LOAM_WORKS] = {};
   loam::rt::TraceFile *trace = nullptr;  // null: none is asked for
   loam_roots *roots = nullptr;
-  unsigned heap_locks = 0;
 };
 
 namespace loam::rt {

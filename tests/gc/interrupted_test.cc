@@ -404,3 +404,44 @@ TEST_CASE("at the limit garbage whose references are still to be emptied is free
     loam_runtime_destroy(runtime);
   }
 }
+
+TEST_CASE("a lock that a callback leaves does not hold up the end of its runtime") {
+  static int starts, ends, finalized, made, called;
+  starts = ends = finalized = made = called = 0;
+  loam_options options = {};
+  options.fatal = on_fatal;
+  options.event = [](loam_thread *, const loam_event *event, void *) {
+    starts += event->kind == LOAM_EVENT_COLLECTION_START;
+    ends += event->kind == LOAM_EVENT_COLLECTION_END;
+  };
+  loam_runtime *runtime = nullptr;
+  REQUIRE(loam_runtime_create(&options, &runtime) == LOAM_OK);
+  loam_thread *thread = loam_runtime_main_thread(runtime);
+  loam_type_spec spec = pair_spec("locking");
+  spec.finalize = [](loam_thread *locker, loam_object *) {
+    ++finalized;
+    void *const block = loam_malloc(locker, 1000);
+    made += block != nullptr;
+    loam_free(locker, block);
+    loam_heap_lock(locker);
+    CHECK(loam_malloc(locker, 1000) == nullptr);
+  };
+  loam_type *type = nullptr;
+  REQUIRE(loam_type_register(runtime, &spec, &type) == LOAM_OK);
+  const loam_weak_fn call = [](loam_thread *locker, loam_weak *, void *) {
+    ++called;
+    loam_heap_lock(locker);
+  };
+  for (int i = 0; i < 6; ++i) {  // of which three are garbage
+    auto *pair = static_cast<Pair *>(loam_new(thread, type));
+    REQUIRE(pair != nullptr);
+    if (i < 3) pair->left = as_object(pair);
+    loam_weak *weak = nullptr;
+    REQUIRE(loam_weak_create(thread, as_object(pair), nullptr, call, nullptr, &weak) == LOAM_OK);
+  }
+  loam_runtime_destroy(runtime);
+  CHECK(starts == ends);
+  CHECK(finalized == 6);
+  CHECK(made == 6);
+  CHECK(called == 6);
+}

@@ -310,11 +310,16 @@ TEST_CASE("dispose cannot upgrade references to the dying") {
   Pair *first = host.finalized_pair();
   Pair *second = host.finalized_pair();
   Watch watch(&host, second);
+  Pair *other = host.pair();
   std::size_t upgraded = 0, calls = 0;
   host.on_dispose = [&](Pair *self) {
     ++calls;
     upgraded += watch.full();
     upgraded += loam_try_incref(host.thread, as_object(self));
+    Watch late(&host);
+    CHECK(late.create(self) == LOAM_ESTATE);
+    CHECK(late.create(other, self) == LOAM_ESTATE);
+    CHECK(late.create(other) == LOAM_OK);
   };
   SUBCASE("by count") { host.give(first->left, second); }
   SUBCASE("by the collector") {
@@ -325,6 +330,7 @@ TEST_CASE("dispose cannot upgrade references to the dying") {
   host.collect();
   CHECK(calls == 2);
   CHECK(upgraded == 0);
+  host.drop(other);
   CHECK(objects_alive(host) == 0);
 }
 
