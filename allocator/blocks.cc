@@ -255,6 +255,7 @@ void Heap::prefetch_words(const ReturnedWord *words, size_t count) const {
   const Slab *const slabs = range_.slabs;
   const uint64_t *const allocated = range_.bitmaps[kAllocated];
   const uint64_t *const young_bits = range_.bitmaps[kYoung];
+  // Where few are, the word is rarely touched, and the memory is not asked for it in vain.
   const bool many_young = young_slabs > slab_limit() / 4;
   for (size_t i = 0; i < count; ++i) {
     __builtin_prefetch(slabs + words[i].word / kWordsPerStretch, 1);

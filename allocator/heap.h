@@ -94,9 +94,10 @@ class Heap {
 
   // -- The cache: a thread's lists.
   void flush(loam_thread *thread);  // every cached block back to its slab
-  void lock(loam_thread *thread);   // nests
-  bool unlock();                    // true: that was the last
-  void end_locks();                 // however many there are
+  // -- The heap lock, and what else closes the lists.
+  void lock(loam_thread *thread);  // nests
+  bool unlock();                   // true: that was the last
+  void end_locks();                // however many there are
   bool locked() const { return locks_ != 0; }
   bool has_cache() const { return !locked() && !watched_; }
   bool watched() const { return watched_; }  // debug or torture: every call takes the slow path

@@ -37,7 +37,7 @@ Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
   void *memory = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
   if (memory == nullptr) return nullptr;
-  if (LOAM_RARELY(!objects_.insert(memory, kFirstCode))) {
+  if (LOAM_RARELY(!objects_.insert(memory, kObjectCode))) {
     system_.free(memory);
     return nullptr;
   }
@@ -185,6 +185,12 @@ LargeRegistry::Sum LargeRegistry::sum_of_idle() const {
     }
   }
   return sum;
+}
+
+size_t LargeRegistry::count_prefixes() const {
+  size_t count = 0;
+  objects_.each([&count](const void *) { ++count; });
+  return count;
 }
 
 void LargeRegistry::trim() {

@@ -7,7 +7,8 @@
 //   plain memory                | block ... |  in another map, with its size class
 //
 // registry.bytes() == the sum of Large::bytes over the lists and of raw_bytes over the map,
-//        and count(), containers() and young() are the numbers of such blocks.
+//        and count(), containers() and young() are the numbers of such blocks. What is on a list, and
+//        nothing else, is in the map of prefixes.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -100,7 +101,8 @@ class LargeRegistry {
   struct Sum {
     size_t blocks, bytes;
   };
-  Sum sum_of_idle() const;  // by walking
+  Sum sum_of_idle() const;        // by walking
+  size_t count_prefixes() const;  // in the map, by walking
   void trim();
 
   void move(Large *large, List list);
@@ -142,7 +144,7 @@ class LargeRegistry {
   void leave_uncommon(void *block, unsigned code);
 
   // In raw_: a class and 1; a long block; one with pages of its own; what only the source knows.
-  static constexpr unsigned kFirstCode = 1;
+  static constexpr unsigned kFirstCode = 1, kObjectCode = 1;  // the other is of objects_
   static constexpr unsigned kLongCode = kFirstCode + kLargeClasses;
   static constexpr unsigned kPagesCode = kLongCode + 1, kAskCode = kLongCode + 2;
 
@@ -182,7 +184,7 @@ class LargeRegistry {
   size_t quarantined_bytes_ = 0;
 };
 
-// Inline are the calls on the way of each large block: it may cost little more than mimalloc does.
+// Inline are the calls on the way of each plain block: it may cost little more than mimalloc does.
 
 inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {
   if (LOAM_EXPECT(code < kLongCode)) return large_class_bytes(code - kFirstCode);

@@ -9,7 +9,8 @@
 // bytes for 256 of the addresses where blocks lie, and only its pages that were written are
 // resident.
 //
-// Of long blocks, of which a region has few, it knows the size itself.
+// Of long blocks, of which a region has few, it knows the size itself. Another one knows where the
+// prefixes of large objects start, and no code.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once

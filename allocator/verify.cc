@@ -61,14 +61,19 @@ size_t Heap::verify_large() const {
       ++large_count;
       containers += large->kind == Kind::kContainer;
       young += large->young;
-      const bool sound =
-          large->magic == Large::kMagic && (!debug_ || guard_intact(large + 1, large->size()));
+      const bool sound = large->magic == Large::kMagic && large_.find(large + 1) == large &&
+                         (!debug_ || guard_intact(large + 1, large->size()));
       if (!sound) {
         report_->message("large block %p was written past an end",
                          static_cast<const void *>(large + 1));
         return findings + 1;
       }
     }
+  }
+  if (large_.count_prefixes() != large_count) {
+    report_->message("[A-10] %zu large objects are on lists, %zu in the map", large_count,
+                     large_.count_prefixes());
+    ++findings;
   }
   const void *overrun = nullptr;
   large_.each_raw([&](const void *block) {

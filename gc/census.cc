@@ -235,6 +235,7 @@ void Collector::collect_last() {
 }
 
 void Collector::destroy_all() {
+  heap_.end_locks();  // of a dispose, or of a handler of messages
   unfreeze();
   cycle_.abandon();
   promote_young();  // no collection within a finalizer moves what is walked here

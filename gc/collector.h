@@ -59,6 +59,7 @@ class Collector {
   void *allocate(const Type &type, size_t size);  // nullptr: no memory, no collection tried
   void dropped(loam_thread *, loam_object *);     // loam_decref's count came out <= 0
   bool try_incref(loam_object *object);
+  bool is_past_saving(const loam_object *object) const;  // dead, or its finalizers have run
   void immortalize(loam_object *object);
   WeakTable &weaks() { return weaks_; }
   const WeakTable &weaks() const { return weaks_; }
@@ -88,8 +89,8 @@ class Collector {
   bool asking_for_memory() const;  // inside the out-of-memory callback
   void leave(CallbackFrame &frame);
 
-  // The runtime ends: a full collection, after which a callback's locks of the heap end with it.
-  // Then finalizes and disposes everything alive.
+  // The runtime ends, by a full collection first; from now on what a callback locks is unlocked when
+  // it returns. Then everything alive is finalized and disposed.
   void collect_last();
   void destroy_all();
 
@@ -156,8 +157,7 @@ class Collector {
   void free_dead_slow(loam_object *object, const Type &type);
   void push_free(loam_object *object, const Type &type);
   void thaw(loam_object *object);
-  // Another runtime's object: an edge to it is the host's mistake, and is never followed. Nor is the
-  // object looked at: that runtime may be gone.
+  // Another runtime's object, by the host's mistake; not looked at, since that may be gone.
   bool is_foreign(const loam_object *object) const {
     return !heap_.range().contains(object) && is_foreign_large(object);
   }
@@ -254,7 +254,7 @@ class Collector {
   size_t doomed_ = 0;      // condemned, and not acquitted
   size_t survivors_ = 0;
   static constexpr size_t kHeavyBytes = size_t{1} << 20;
-  bool ending_ = false;            // collect_last was called
+  bool ending_ = false;            // between collect_last and the end, or an unwind out of it
   bool young_are_heavy_ = false;   // few, but perhaps with long arrays: large memory grew
   size_t heavy_at_ = kHeavyBytes;  // bytes of it, at which they may be
   unsigned young_skips_ = 0, young_patience_ = 0;  // young collections left out, from now and next

@@ -39,7 +39,7 @@ inline uint64_t bits_of_children(const loam_object *object, const SimpleDeath &d
     uint64_t word;
     std::memcpy(&word, at, sizeof word);
     bits |= word;
-    __asm__("" : "+r"(bits));  // two at once could not be forwarded from the stores of each
+    __asm__("" : "+r"(bits));  // or two are loaded at once, and wait for the stores of both
   }
   return bits;
 }
@@ -56,7 +56,7 @@ inline bool list_is_full(loam_thread *thread, size_t head_offset) {
 // Hands a block to the thread's list whose count is 0, and which is zero behind its header or is made
 // so at once. As in loam_new, the halves of the header are written apart because they are read apart:
 // a load that is not as wide as the store before it is slow on many processors.
-inline void push_zeroed(loam_thread *thread, size_t head_offset, loam_object *object) {
+inline void push_block(loam_thread *thread, size_t head_offset, loam_object *object) {
   object->tag = 0;
   *++list_at(thread, head_offset).top = object;
 }
@@ -64,7 +64,7 @@ inline void push_zeroed(loam_thread *thread, size_t head_offset, loam_object *ob
 inline void Collector::push_free(loam_object *object, const Type &type) {
   zero_payload(object, type.block_size);
   object->refcount = 0;  // the condemned die with a count
-  push_zeroed(thread_, type.head_offset, object);
+  push_block(thread_, type.head_offset, object);
 }
 
 // The common death in one screen: a young object of a simple type that holds nothing any more.
@@ -76,11 +76,13 @@ inline void Collector::dropped(loam_thread *thread, loam_object *object) {
   const SimpleDeath &death = types_.deaths[type_index(tag)];
   const uint32_t odd = object->refcount | (tag & kUncommon) | static_cast<uint32_t>(activity_);
   // The list of a type that is not simple is LOAM_HEAD_NULL's, which is full as well as empty.
+  static_assert(LOAM_HEAD_NULL == 0);  // as in an entry of deaths that was never written
   if (LOAM_EXPECT((odd | bits_of_children(object, death)) == 0 &&
                   !list_is_full(thread, death.head_offset))) {
     ++statistics_.freed_by_count;
-    const size_t zeroed_bytes = death.zeroed_bytes;  // what is stored below may alias it
-    push_zeroed(thread, death.head_offset, object);
+    // Zeroed last: its stores could alias what push_block reads, which would be read again.
+    const size_t zeroed_bytes = death.zeroed_bytes;
+    push_block(thread, death.head_offset, object);
     if (zeroed_bytes != 0) zero_payload(object, zeroed_bytes);
     return;
   }

@@ -459,6 +459,7 @@ void Collector::unwind() {
   loam_object *held = frame_->held;
   frame_ = frame_->outer;
   activity_ = Activity::kIdle;
+  ending_ = ending_ && frame_ != nullptr;
   if (held != nullptr) {
     held->tag &= ~uint32_t{LOAM_FLAG_FINALIZING};
     if (static_cast<int32_t>(held->refcount) > 0 && --held->refcount == 0) defer(held);
@@ -472,6 +473,12 @@ bool Collector::try_incref(loam_object *object) {
   if (object->refcount == 0 || (object->tag & kGone) != 0) return false;
   if (static_cast<int32_t>(object->refcount) > 0) ++object->refcount;
   return true;
+}
+
+// Of the condemned, those that are swept, also between slices, or disposed at the end.
+bool Collector::is_past_saving(const loam_object *object) const {
+  if ((object->tag & LOAM_FLAG_CONDEMNED) == 0) return object->refcount == 0;
+  return phase_ == Phase::kSweep || activity_ == Activity::kCollecting;
 }
 
 void Collector::immortalize(loam_object *object) { object->refcount = UINT32_C(1) << 31; }

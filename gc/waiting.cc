@@ -11,7 +11,8 @@ unsigned ReleaseQueue::unload(Entry *out) {
   depth_ -= count;
   for (unsigned i = 0; i < count; ++i) {
     const Entry entry = stack_[depth_ + i];
-    // To the second level: the first is waited for by few lines at a time, those of the tables too.
+    // Into the second-level cache: the first can wait for few lines at once, and has those of the
+    // tables to wait for.
     __builtin_prefetch(reinterpret_cast<const void *>(entry & ~kDead), 0, 2);
     out[i] = entry;
   }

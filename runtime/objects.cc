@@ -28,13 +28,6 @@ LOAM_NOINLINE void *new_object(loam_runtime &runtime, const gc::Type &type, size
   return object;
 }
 
-// Is it too late to note who refers to the object weakly? Of the condemned it is in a dispose: no
-// pass over them, to empty those references, is to come.
-bool is_dying(const loam_runtime &runtime, const loam_object *object) {
-  if ((object->tag & LOAM_FLAG_CONDEMNED) != 0) return !runtime.collector.idle();
-  return object->refcount == 0;
-}
-
 }  // namespace
 
 extern "C" {
@@ -94,8 +87,8 @@ loam_status loam_weak_create(loam_thread *thread, loam_object *target, loam_obje
   loam_runtime &runtime = rt::runtime_of(thread);
   rt::expect_object(runtime, target, "loam_weak_create");
   if (owner != nullptr) rt::expect_object(runtime, owner, "loam_weak_create");
-  if (is_dying(runtime, target)) return LOAM_ESTATE;
-  if (owner != nullptr && is_dying(runtime, owner)) return LOAM_ESTATE;
+  if (runtime.collector.is_past_saving(target)) return LOAM_ESTATE;
+  if (owner != nullptr && runtime.collector.is_past_saving(owner)) return LOAM_ESTATE;
   gc::WeakTable &weaks = runtime.collector.weaks();
   *out_weak = weaks.create(thread, target, owner, callback, context);
   if (*out_weak == nullptr && rt::ask_host_for_memory(runtime, sizeof(loam_weak))) {

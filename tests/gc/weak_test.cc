@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "../support/host.h"
+#include "../support/cycles.h"
 
 namespace {
 
@@ -501,4 +501,31 @@ TEST_CASE("leaves and large objects can be watched") {
   CHECK(on_large.full());
   CHECK(host.collect() == 1);
   CHECK(on_large.calls == 1);
+}
+
+TEST_CASE("what is swept in slices takes no reference, though a table still leads to it") {
+  Host host("torture=slice:40");
+  Cycles cycles(host);
+  loam_collect_disable(host.thread);
+  std::vector<Pair *> ring(100);
+  for (Pair *&pair : ring) pair = host.pair();
+  for (std::size_t i = 0; i < ring.size(); ++i) host.set(ring[i]->left, ring[(i + 1) % 100]);
+  loam_collect_young(host.thread);
+  loam_collect_enable(host.thread);
+  for (Pair *pair : ring) host.drop(pair);
+  Pair *other = host.pair();
+  start_cycle(host, cycles);
+  std::size_t refused = 0;
+  while (objects_alive(host) > 1) {
+    if (host.stats().condemned_objects == 100) {
+      Watch target(&host), owner(&host);
+      const loam_status status = target.create(ring[99]);
+      CHECK(status == owner.create(other, ring[99]));
+      refused += status == LOAM_ESTATE;
+      if (refused > 0) CHECK(status == LOAM_ESTATE);  // from some slice on
+    }
+    loam_safepoint(host.thread);
+  }
+  CHECK(refused > 0);
+  host.drop(other);
 }

@@ -63,7 +63,7 @@ enum {
 
 /* Heads of lists of free blocks. head = LOAM_HEADS_<KIND> + block size / LOAM_CLASS_STEP. */
 enum {
-  LOAM_HEAD_NULL = 0, /* always empty: types that must take the slow path point here */
+  LOAM_HEAD_NULL = 0, /* empty and full, always: what must take the slow path points here */
   LOAM_HEADS_RAW = 0,
   LOAM_HEADS_LEAF = 32,
   LOAM_HEADS_CONTAINER = 64,

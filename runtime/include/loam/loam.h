@@ -212,8 +212,8 @@ LOAM_API const loam_type *loam_type_of(loam_runtime *runtime, const loam_object 
  * once the owner is dead or condemned. It is not counted.
  * Ownership: *out_weak is the caller's, until loam_weak_destroy; target and owner are not kept
  * alive.
- * Errors: ENOMEM, EINVAL, ESTATE (target or owner is dying, and past its finalizer); *out_weak is
- * NULL then. Threads: own. May collect: no. */
+ * Errors: ENOMEM, EINVAL, ESTATE (target or owner is dead, or garbage whose finalizers have run);
+ * *out_weak is NULL then. Threads: own. May collect: no. */
 LOAM_API loam_status loam_weak_create(loam_thread *thread, loam_object *target, loam_object *owner,
                                       loam_weak_fn callback, void *context, loam_weak **out_weak);
 
@@ -331,9 +331,10 @@ LOAM_API size_t loam_mem_alloc(const loam_runtime *runtime);
 LOAM_API size_t loam_mem_free(const loam_runtime *runtime);
 
 /* While locked every allocation fails, every free works, nothing collects, and no callback runs:
- * finalizers wait. Only events tell of what ends. They nest; while loam_runtime_destroy runs, those
- * of a callback end with it. Ownership: none moves. Errors: unlocking what is not locked does
- * nothing. Threads: own. May collect: no. */
+ * finalizers wait; only options.event may still be called. Locks nest. One that a callback takes
+ * while loam_runtime_destroy runs ends when the outermost callback has returned.
+ * Ownership: none moves. Errors: unlocking what is not locked does nothing. Threads: own. May
+ * collect: no. */
 LOAM_API void loam_heap_lock(loam_thread *thread);
 LOAM_API void loam_heap_unlock(loam_thread *thread);
 
