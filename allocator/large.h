@@ -7,8 +7,8 @@
 //   plain memory                | block ... |  in another map, with its size class
 //
 // registry.bytes() == the sum of Large::bytes over the lists and of raw_bytes over the map,
-//        and count(), containers() and young() are the numbers of such blocks. What is on a list, and
-//        nothing else, is in the map of prefixes.
+//        and count(), containers() and young() are the numbers of such blocks. What is on a list,
+//        and nothing else, is in the map of prefixes.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -68,8 +68,8 @@ class LargeRegistry {
   // born young.
   Large *allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes);
   void free(Large *large);
-  // What precedes an object; nullptr: it is none of this registry's. That is known without a look at
-  // it: another runtime's may be gone.
+  // What precedes an object; nullptr: it is none of this registry's. That is known without a look
+  // at it: another runtime's may be gone.
   Large *find(const void *object) const {
     Large *const large = Large::of(object);
     return LOAM_EXPECT(objects_.find(large) != 0) ? large : nullptr;

@@ -89,8 +89,8 @@ class Collector {
   bool asking_for_memory() const;  // inside the out-of-memory callback
   void leave(CallbackFrame &frame);
 
-  // The runtime ends, by a full collection first; from now on what a callback locks is unlocked when
-  // it returns. Then everything alive is finalized and disposed.
+  // The runtime ends, by a full collection first; from now on what a callback locks is unlocked
+  // when it returns. Then everything alive is finalized and disposed.
   void collect_last();
   void destroy_all();
 

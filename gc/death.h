@@ -53,9 +53,9 @@ inline bool list_is_full(loam_thread *thread, size_t head_offset) {
   return list.top == list.limit;
 }
 
-// Hands a block to the thread's list whose count is 0, and which is zero behind its header or is made
-// so at once. As in loam_new, the halves of the header are written apart because they are read apart:
-// a load that is not as wide as the store before it is slow on many processors.
+// Hands a block to the thread's list whose count is 0, and which is zero behind its header or is
+// made so at once. As in loam_new, the halves of the header are written apart because they are read
+// apart: a load that is not as wide as the store before it is slow on many processors.
 inline void push_block(loam_thread *thread, size_t head_offset, loam_object *object) {
   object->tag = 0;
   *++list_at(thread, head_offset).top = object;

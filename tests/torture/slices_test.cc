@@ -1,7 +1,7 @@
-// Every directed graph of three nodes, and one of each kind of four, collected in slices, with every
-// small mutation of what is live between any two slices, and pairs of them in any order. Whatever
-// happens in between, nothing live is condemned, and what was garbage at the start of the cycle is
-// gone at its end.
+// Every directed graph of three nodes, and one of each kind of four, collected in slices, with
+// every small mutation of what is live between any two slices, and pairs of them in any order.
+// Whatever happens in between, nothing live is condemned, and what was garbage at the start of the
+// cycle is gone at its end.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -324,7 +324,7 @@ TEST_CASE("nor does one, nor do two in a graph of four nodes") {
   Cases<4>("torture=slice:200", 2, every(97)).check(without_loops(graphs));
 }
 
-// What those are a sample of, nearly 600 million cycles: for two hours, where --no-skip asks for it.
+// What those are a sample of, nearly 600 million cycles: two hours, where --no-skip asks for it.
 TEST_CASE("nor any one or two, whole" * doctest::skip()) {
   Cases<3>("torture=slice:40", 1, 1).check(every_graph<3>());
   Cases<3>("torture=slice:200", 2, 1).check(every_graph<3>());
