@@ -338,8 +338,8 @@ bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_
 
 // -- The thread's lists in bulk.
 
-// All of them, which must be empty. From here on each has a large part again.
-// Full and empty, as LOAM_HEAD_NULL's list is for ever: the common death relies on it (gc/death.h).
+// All of them, which must be empty. From here on each has a large part again. A closed list is full
+// as well, and LOAM_HEAD_NULL's is never opened: the common death relies on it (gc/death.h).
 void Heap::close_lists(loam_thread *thread) {
   for (loam_list &list : thread->heads) list = {range_.lists, range_.lists};
   open_lists_ = 0;

@@ -144,9 +144,10 @@ class LargeRegistry {
   void leave_uncommon(void *block, unsigned code);
 
   // In raw_: a class and 1; a long block; one with pages of its own; what only the source knows.
-  static constexpr unsigned kFirstCode = 1, kObjectCode = 1;  // the other is of objects_
+  static constexpr unsigned kFirstCode = 1;
   static constexpr unsigned kLongCode = kFirstCode + kLargeClasses;
   static constexpr unsigned kPagesCode = kLongCode + 1, kAskCode = kLongCode + 2;
+  static constexpr unsigned kObjectCode = 1;  // in objects_: all there is
 
   base::SystemHeap system_;
   // The sums stand apart: a compiler that adds to two at once makes the next load of either wait

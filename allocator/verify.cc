@@ -53,7 +53,7 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
 //
 size_t Heap::verify_large() const {
   size_t findings = 0;
-  size_t large_bytes = 0, large_count = 0, containers = 0, young = 0;
+  size_t large_bytes = 0, large_count = 0, containers = 0, young = 0, found = 0;
   for (unsigned list = 0; list < LargeRegistry::kLists; ++list) {
     const auto id = static_cast<LargeRegistry::List>(list);
     for (const Large *large = large_.first(id); large != large_.end(id); large = large->next) {
@@ -61,8 +61,9 @@ size_t Heap::verify_large() const {
       ++large_count;
       containers += large->kind == Kind::kContainer;
       young += large->young;
-      const bool sound = large->magic == Large::kMagic && large_.find(large + 1) == large &&
-                         (!debug_ || guard_intact(large + 1, large->size()));
+      found += large_.find(large + 1) == large;
+      const bool sound =
+          large->magic == Large::kMagic && (!debug_ || guard_intact(large + 1, large->size()));
       if (!sound) {
         report_->message("large block %p was written past an end",
                          static_cast<const void *>(large + 1));
@@ -70,9 +71,9 @@ size_t Heap::verify_large() const {
       }
     }
   }
-  if (large_.count_prefixes() != large_count) {
-    report_->message("[A-10] %zu large objects are on lists, %zu in the map", large_count,
-                     large_.count_prefixes());
+  if (found != large_count || large_.count_prefixes() != large_count) {
+    report_->message("[A-10] %zu large objects are on lists, of which %zu are among %zu in the map",
+                     large_count, found, large_.count_prefixes());
     ++findings;
   }
   const void *overrun = nullptr;
