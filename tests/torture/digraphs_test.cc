@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "../support/digraph.h"
 #include "../support/host.h"
 
 namespace {
@@ -25,42 +26,21 @@ void dispose_vertex(loam_thread *, loam_object *self) {
 
 enum class When { kYoung, kOld, kByYoungCollection };
 
-// A graph is a matrix of n x n bits: bit from * n + to. Sets of nodes are bits too.
-struct Graph {
-  unsigned nodes;
-  std::uint32_t edges;
-
-  bool edge(unsigned from, unsigned to) const { return (edges >> (from * nodes + to) & 1) != 0; }
-
-  unsigned reached_from(unsigned roots) const {
-    unsigned seen = roots, before;
-    do {
-      before = seen;
-      for (unsigned from = 0; from < nodes; ++from) {
-        for (unsigned to = 0; to < nodes; ++to) {
-          if ((seen >> from & 1) != 0 && edge(from, to)) seen |= 1u << to;
-        }
+// What counts alone free once only the roots are held.
+unsigned dead_by_count(const Digraph &graph, unsigned roots) {
+  unsigned dead = 0, before;
+  do {
+    before = dead;
+    for (unsigned to = 0; to < graph.nodes; ++to) {
+      bool held = (roots >> to & 1) != 0;
+      for (unsigned from = 0; from < graph.nodes; ++from) {
+        held = held || ((dead >> from & 1) == 0 && graph.edge(from, to));
       }
-    } while (seen != before);
-    return seen;
-  }
-
-  // What counts alone free once only the roots are held.
-  unsigned dead_by_count(unsigned roots) const {
-    unsigned dead = 0, before;
-    do {
-      before = dead;
-      for (unsigned to = 0; to < nodes; ++to) {
-        bool held = (roots >> to & 1) != 0;
-        for (unsigned from = 0; from < nodes; ++from) {
-          held = held || ((dead >> from & 1) == 0 && edge(from, to));
-        }
-        if (!held) dead |= 1u << to;
-      }
-    } while (dead != before);
-    return dead;
-  }
-};
+      if (!held) dead |= 1u << to;
+    }
+  } while (dead != before);
+  return dead;
+}
 
 unsigned bits(unsigned set) { return static_cast<unsigned>(__builtin_popcount(set)); }
 
@@ -78,12 +58,12 @@ class Digraphs {
   }
 
   // Whether collecting the graph with these roots frees exactly what it should.
-  bool agrees(const Graph &graph, unsigned roots, When when) {
+  bool agrees(const Digraph &graph, unsigned roots, When when) {
     Vertex *vertices[kMaxNodes];
     build(graph, vertices);
     if (when == When::kOld && loam_collect(host_.thread) != 0) return false;
     drop(graph, vertices, ~roots);
-    unsigned by_count = graph.dead_by_count(roots);
+    unsigned by_count = dead_by_count(graph, roots);
     bool right = disposed_vertices == by_count;
     unsigned garbage = ((1u << graph.nodes) - 1) & ~graph.reached_from(roots);
     std::size_t collected = when == When::kByYoungCollection ? loam_collect_young(host_.thread)
@@ -97,7 +77,7 @@ class Digraphs {
   bool verify() { return host_.verify(); }
 
  private:
-  void build(const Graph &graph, Vertex **vertices) {
+  void build(const Digraph &graph, Vertex **vertices) {
     disposed_vertices = 0;
     for (unsigned i = 0; i < graph.nodes; ++i) {
       vertices[i] = host_.make<Vertex>(type_);
@@ -110,7 +90,7 @@ class Digraphs {
     }
   }
 
-  void drop(const Graph &graph, Vertex **vertices, unsigned set) {
+  void drop(const Digraph &graph, Vertex **vertices, unsigned set) {
     for (unsigned i = 0; i < graph.nodes; ++i) {
       if ((set >> i & 1) != 0) host_.drop(vertices[i]);
     }

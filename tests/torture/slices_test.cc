@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "../support/cycles.h"
+#include "../support/digraph.h"
 
 namespace {
 
@@ -54,27 +55,16 @@ std::string text_of(const Steps &steps, unsigned nodes) {
   return text;
 }
 
-// Its edges are a matrix of bits: from * kNodes + to. What is held is so by roots, or because the
-// edge that led to it was moved.
+// Of its nodes some are held: by roots, or because the edge that led there was moved.
 template <unsigned kNodes>
 struct Graph {
   static constexpr unsigned kEdges = kNodes * kNodes;
   static constexpr unsigned kAllNodes = (1u << kNodes) - 1;
 
-  unsigned edges, held;
+  unsigned edges, held;  // as a Digraph has them
 
-  bool edge(unsigned from, unsigned to) const { return (edges >> (from * kNodes + to) & 1) != 0; }
-
-  unsigned live() const {
-    unsigned seen = held, before;
-    do {
-      before = seen;
-      for (unsigned from = 0; from < kNodes; ++from) {
-        if ((seen >> from & 1) != 0) seen |= edges >> from * kNodes & kAllNodes;
-      }
-    } while (seen != before);
-    return seen;
-  }
+  bool edge(unsigned from, unsigned to) const { return Digraph{kNodes, edges}.edge(from, to); }
+  unsigned live() const { return Digraph{kNodes, edges}.reached_from(held); }
 
   unsigned live_edges() const {
     unsigned from_live = 0;
