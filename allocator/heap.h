@@ -81,7 +81,7 @@ class Heap {
     return !debug_ && spare_segments_ > (kept > 1 ? kept : 1);
   }
   // In a heap of some size the collector gives its tables back when it is through with them.
-  bool gives_back_tables() const { return segment_limit_ >= kHugeFrom; }
+  bool gives_back_tables() const { return segment_limit_ >= 2 * kHugeFrom; }
   // Has the counts of slabs backed, all zero: from `first` up to `end`, or by a huge page. Returns
   // where it stopped.
   size_t back_counts(size_t first, size_t end);
@@ -252,8 +252,8 @@ class Heap {
 
   // A pool that holds this many slabs has the pages of a new one touched at once.
   static constexpr size_t kPopulateFrom = 8;
-  // A heap of this many segments, 32 MiB, may have huge pages, and gives its tables back.
-  static constexpr size_t kHugeFrom = 8;
+  // A heap of this many segments, 16 MiB, may have huge pages; of twice as many, gives tables back.
+  static constexpr size_t kHugeFrom = 4;
   // What huge pages of large blocks may waste: a 20th of the heap, or of a small one a little more.
   static constexpr size_t kWasteShare = 20, kLeastWaste = 3 * kHugeBytes;
   // All lists of a thread together may hold this, and each an equal part: of as many as are open,
