@@ -54,7 +54,7 @@ class Ahead {
 
  private:
   unsigned unload(loam_object *const *stack, size_t *depth, loam_object **out) const {
-    constexpr size_t kBatch = Batches<loam_object *>::kBatch;
+    constexpr size_t kBatch = decltype(batches_)::kBatch;
     const size_t count = *depth < kBatch ? *depth : kBatch;
     *depth -= count;
     for (size_t i = 0; i < count; ++i) {
@@ -69,7 +69,7 @@ class Ahead {
   }
 
   const Tables *noted_;
-  Batches<loam_object *> batches_;
+  Batches<loam_object *, 16> batches_;
 };
 
 }  // namespace loam::gc

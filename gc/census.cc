@@ -103,8 +103,8 @@ Type *Collector::add_type(const Type &type) {
   tail += values_bytes;
   copy->has_rest = type.has_rest || copy->ref_count != 0 || copy->value_count != 0;
   copy->only_run = !copy->has_rest && (copy->ref_words | copy->value_words) == 0;
-  const size_t run_bytes = copy->run_end - size_t{copy->run_begin};
-  copy->short_run = copy->only_run && run_bytes <= kShortRun * sizeof(loam_object *);
+  const size_t run = (copy->run_end - size_t{copy->run_begin}) / sizeof(loam_object *);
+  copy->short_run = static_cast<uint8_t>(copy->only_run && run <= kShortRun ? run : 0);
   std::memcpy(tail, type.name, name_bytes);
   copy->name = tail;
   const uint32_t tag = types_.count << LOAM_TAG_TYPE_SHIFT;

@@ -75,7 +75,7 @@ LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_
     }
   };
   static_assert(kShortRun == 4);
-  switch ((type.run_end - type.run_begin) / sizeof(loam_object *)) {
+  switch (type.short_run) {
     case 1:
       return each(std::integral_constant<size_t, 1>());
     case 2:
@@ -85,7 +85,7 @@ LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_
     case 4:
       return each(std::integral_constant<size_t, 4>());
     default:
-      LOAM_ASSERT(type.run_begin == type.run_end);
+      LOAM_ASSERT(false);
   }
 }
 
@@ -93,23 +93,48 @@ LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_
 // NULL to targets[count], without a branch on whether they are; returns the new count. At most
 // kMostFields: a word may be named as a reference and as a tagged word.
 constexpr size_t kMostFields = 2 * kMappedWords;
+
+inline size_t gather(loam_object *target, loam_object **targets, size_t count) {
+  targets[count] = target;
+  return count + (target != nullptr);
+}
+
+template <size_t kFields>
+LOAM_ALWAYS_INLINE size_t gather_run(const Type &type, const loam_object *object,
+                                     loam_object **targets, size_t count) {
+  for (size_t i = 0; i < kFields; ++i) {
+    const size_t at = type.run_begin + i * sizeof(loam_object *);
+    count = gather(read_field<loam_object *>(object, at), targets, count);
+  }
+  return count;
+}
+
 inline size_t gather_fields(const Type &type, const loam_object *object, loam_object **targets,
                             size_t count) {
-  const auto append = [targets, &count](loam_object *target) {
-    targets[count] = target;
-    count += target != nullptr;
-  };
-  for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
-    append(read_field<loam_object *>(object, at));
+  static_assert(kShortRun == 4);
+  switch (type.short_run) {
+    case 1:
+      return gather_run<1>(type, object, targets, count);
+    case 2:
+      return gather_run<2>(type, object, targets, count);
+    case 3:
+      return gather_run<3>(type, object, targets, count);
+    case 4:
+      return gather_run<4>(type, object, targets, count);
+    default:
+      break;
   }
-  if (LOAM_EXPECT((type.ref_words | type.value_words) == 0)) return count;
+  for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
+    count = gather(read_field<loam_object *>(object, at), targets, count);
+  }
   for (uint32_t words = type.ref_words; words != 0; words &= words - 1) {
     const auto at = static_cast<unsigned>(__builtin_ctz(words));
-    append(read_field<loam_object *>(object, at * sizeof(uint64_t)));
+    count = gather(read_field<loam_object *>(object, at * sizeof(uint64_t)), targets, count);
   }
   for (uint32_t words = type.value_words; words != 0; words &= words - 1) {
     const auto at = static_cast<unsigned>(__builtin_ctz(words));
-    append(reference_in(type, read_field<uint64_t>(object, at * sizeof(uint64_t))));
+    const uint64_t word = read_field<uint64_t>(object, at * sizeof(uint64_t));
+    count = gather(reference_in(type, word), targets, count);
   }
   return count;
 }

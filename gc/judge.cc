@@ -13,8 +13,10 @@
 // [G-8] Whatever the set is, no reference from outside it leads to what is condemned.
 #include "gc/judge.h"
 
+#include <cstring>
+
 #include "allocator/base/check.h"
-#include "gc/ahead.h"
+#include "gc/batches.h"
 #include "gc/edges.h"
 #include "gc/scope.h"
 
@@ -27,6 +29,17 @@ using alloc::Range;
 using alloc::Slab;
 
 // -- Counting.
+
+namespace {
+
+constexpr size_t kLineBytes = 64;
+constexpr size_t kEdgesPerLine = 4;  // objects have some more, at most twice as many
+constexpr size_t kGathered = 96;     // edges of a word, or of a batch, are looked at together
+constexpr size_t kMostGathered = 64 * kShortRun;
+static_assert(kGathered + kMostFields <= kMostGathered);
+using MarkBatches = Batches<loam_object *, 32>;
+
+}  // namespace
 
 template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
@@ -55,10 +68,8 @@ LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
 // needs of the view stay in registers. Meanwhile what lies from `upcoming` on is on its way: while
 // each count waits for a line of its own, the processor does not run ahead to the next objects.
 template <Judge::Scope kScope>
-LOAM_NOINLINE Judge::EdgeTally Judge::count_targets(View<kScope> view, loam_object *const *targets,
-                                                    size_t count, const char *upcoming) {
-  constexpr size_t kLineBytes = 64;
-  constexpr size_t kEdgesPerLine = 4;  // objects have some more, at most twice as many
+LOAM_NOINLINE Judge::EdgeTally Judge::count_near(View<kScope> view, loam_object *const *targets,
+                                                 size_t count, const char *upcoming) {
   EdgeTally tally;
   loam_object *const *const end = targets + count;
   for (; end - targets >= ptrdiff_t{kEdgesPerLine}; upcoming += kLineBytes) {
@@ -69,11 +80,51 @@ LOAM_NOINLINE Judge::EdgeTally Judge::count_targets(View<kScope> view, loam_obje
   return tally;
 }
 
+// The same where edges lead far (reach.cc): each count is asked for while kAhead more edges are
+// looked at, for the processor by itself does not run ahead so far.
+template <Judge::Scope kScope>
+LOAM_NOINLINE Judge::EdgeTally Judge::count_far(View<kScope> view, loam_object *const *targets,
+                                                size_t count, const char *upcoming) {
+  constexpr size_t kAhead = 24;
+  size_t numbers[kMostGathered];
+  size_t looked_at = 0;
+  EdgeTally tally;
+  for (size_t i = 0; i < count; ++i) {
+    if (i % kEdgesPerLine == 0) __builtin_prefetch(upcoming + i / kEdgesPerLine * kLineBytes);
+    loam_object *const target = targets[i];
+    if (LOAM_RARELY(!view.in_range(target))) {
+      count_edge<kScope>(view, target, tally);
+      continue;
+    }
+    const size_t number = view.member_number(target);
+    if (LOAM_RARELY(number == kNoNumber)) {
+      tally.leads_out = true;
+      continue;
+    }
+    __builtin_prefetch(view.counts + number, 1);
+    numbers[looked_at++] = number;
+    if (looked_at <= kAhead) continue;
+    if (LOAM_RARELY(view.count(numbers[looked_at - 1 - kAhead]))) tally.overflowed = true;
+  }
+  for (size_t i = looked_at < kAhead ? 0 : looked_at - kAhead; i < looked_at; ++i) {
+    if (LOAM_RARELY(view.count(numbers[i]))) tally.overflowed = true;
+  }
+  return tally;
+}
+
+template <Judge::Scope kScope>
+LOAM_ALWAYS_INLINE Judge::EdgeTally Judge::count_targets(const View<kScope> &view,
+                                                         loam_object *const *targets, size_t count,
+                                                         const char *upcoming) {
+  return view.far ? count_far<kScope>(view, targets, count, upcoming)
+                  : count_near<kScope>(view, targets, count, upcoming);
+}
+
 // The same of 64 objects of one type (type_of_word).
 template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_alike(const View<kScope> &view, const Type &type,
                                                   const char *first, size_t size) {
-  loam_object *targets[64 * kShortRun];
+  loam_object *targets[kMostGathered];
   size_t gathered = 0;
   visit_runs(type, first, static_cast<ptrdiff_t>(size), 64, [&](loam_object *target) LOAM_INLINED {
     targets[gathered] = target;
@@ -94,7 +145,6 @@ inline Judge::EdgeTally Judge::count_word(View<kScope> view, size_t slab, size_t
     if (type != nullptr) return count_alike<kScope>(view, *type, base, size);
   }
   EdgeTally tally;
-  constexpr size_t kGathered = 96;  // are counted together
   loam_object *targets[kGathered + kMostFields];
   size_t gathered = 0;
   const char *upcoming = base + 64 * size;
@@ -227,17 +277,17 @@ Judge::Judgement Judge::mark_from_roots(bool quiet) {
 
 // Marks what an edge leads to; true when it was not marked before, and is to be followed.
 template <Judge::Scope kScope>
-inline bool Judge::mark_edge(const View<kScope> &view, loam_object *target) {
-  if (LOAM_EXPECT(view.in_range(target))) {
-    const size_t number = view.member_number(target);
-    if (number == kNoNumber) return false;
-    uint64_t &marks = view.marks[number >> 6];
-    const uint64_t bit = Range::bit_of(number);
-    if ((marks & bit) != 0) return false;
-    marks |= bit;
-    return true;
-  }
-  Large *large = large_member<kScope>(view.registry, target);
+LOAM_ALWAYS_INLINE bool Judge::mark_edge(const View<kScope> &view, loam_object *target) {
+  if (LOAM_RARELY(!view.in_range(target))) return mark_large<kScope>(view.registry, target);
+  const size_t number = view.member_number(target);
+  if (number == kNoNumber || test_bit(view.marks, number)) return false;
+  view.marks[number >> 6] |= Range::bit_of(number);
+  return true;
+}
+
+template <Judge::Scope kScope>
+LOAM_NOINLINE bool Judge::mark_large(const LargeRegistry *registry, loam_object *target) {
+  Large *large = large_member<kScope>(registry, target);
   if (large == nullptr || large->mark) return false;
   return large->mark = true;
 }
@@ -276,47 +326,85 @@ bool Judge::load_grey() {
   return true;
 }
 
+// Puts what was marked on the stack. It is prefetched now, and not with all of its batch at once: a
+// processor waits for so many lines at a time, and between them it does other work. By way of the
+// second-level cache, for the stack may lead to more than fits the first.
+inline void Judge::push(loam_object **stack, size_t *depth, loam_object *object) {
+  __builtin_prefetch(object, 0, 2);
+  stack[(*depth)++] = object;
+}
+
+// Moves so much of the stack to the grey bitmap that `count` more objects fit.
+LOAM_NOINLINE void Judge::make_room(size_t count) {
+  while (mark_depth_ + count > kMarkStack) make_grey(mark_stack_[--mark_depth_]);
+}
+
 template <Judge::Scope kScope>
 LOAM_NOINLINE void Judge::mark_rest(loam_object *object) {
   const View<kScope> view(*this);
   if (kScope == Scope::kYoung && is_long_array(view.type_of(object), object)) return;  // count_rest
   visit_rest(view.type_of(object), object, [this, &view](loam_object *target) {
     if (!mark_edge<kScope>(view, target)) return;
-    if (mark_depth_ == kMarkStack) {
-      make_grey(target);
-    } else {
-      mark_stack_[mark_depth_++] = target;
-    }
+    if (LOAM_RARELY(mark_depth_ == kMarkStack)) return make_grey(target);
+    push(mark_stack_, &mark_depth_, target);
   });
+}
+
+// Marks what edges lead to, apart from the loop that gathers them, as count_near does.
+template <Judge::Scope kScope>
+LOAM_NOINLINE void Judge::mark_targets(View<kScope> view, loam_object *const *targets,
+                                       size_t count) {
+  if (LOAM_RARELY(mark_depth_ + count > kMarkStack)) make_room(count);
+  loam_object **const stack = mark_stack_;
+  size_t depth = mark_depth_;
+  for (loam_object *const *const end = targets + count; targets != end; ++targets) {
+    loam_object *const target = *targets;
+    if (mark_edge<kScope>(view, target)) push(stack, &depth, target);
+  }
+  mark_depth_ = depth;
+}
+
+// The top of the stack, so far as it fits a batch.
+unsigned Judge::pop_batch(loam_object **out) {
+  constexpr size_t kBatch = MarkBatches::kBatch;
+  const size_t count = mark_depth_ < kBatch ? mark_depth_ : kBatch;
+  mark_depth_ -= count;
+  if (LOAM_EXPECT(count == kBatch)) {  // in some wide moves
+    std::memcpy(out, mark_stack_ + mark_depth_, kBatch * sizeof *out);
+  } else {
+    for (size_t i = 0; i < count; ++i) out[i] = mark_stack_[mark_depth_ + i];
+  }
+  return static_cast<unsigned>(count);
 }
 
 // Marks all that a member leads to, depth first.
 template <Judge::Scope kScope>
 void Judge::mark_from(View<kScope> view, loam_object *member) {
   if (!mark_edge<kScope>(view, member)) return;
-  Ahead ahead;
-  loam_object **const stack = mark_stack_;
-  size_t depth = 0;
-  stack[depth++] = member;
-  for (;;) {
-    loam_object *object = ahead.next(stack, &depth);
-    if (LOAM_RARELY(object == nullptr)) {
-      mark_depth_ = 0;
-      if (!load_grey()) return;
-      depth = mark_depth_;
-      continue;
+  loam_object *targets[kMostGathered];
+  MarkBatches batches;
+  mark_stack_[0] = member;
+  mark_depth_ = 1;
+  do {
+    loam_object *const *objects;
+    for (;;) {
+      batches.turn([this](loam_object **out) { return pop_batch(out); });
+      const unsigned count = batches.take_all(&objects);
+      if (count == 0) break;
+      size_t gathered = 0;
+      for (loam_object *const *const end = objects + count; objects != end; ++objects) {
+        loam_object *object = *objects;
+        const Type &type = view.type_of(object);
+        gathered = gather_fields(type, object, targets, gathered);
+        if (LOAM_RARELY(gathered > kGathered)) {
+          mark_targets<kScope>(view, targets, gathered);
+          gathered = 0;
+        }
+        if (LOAM_RARELY(type.has_rest)) mark_rest<kScope>(object);
+      }
+      mark_targets<kScope>(view, targets, gathered);
     }
-    const Type &type = view.type_of(object);
-    const bool more = visit_fields(type, object, [this, &view, &depth, stack](loam_object *target) {
-      if (!mark_edge<kScope>(view, target)) return;
-      if (LOAM_RARELY(depth == kMarkStack)) return make_grey(target);
-      stack[depth++] = target;
-    });
-    if (LOAM_EXPECT(!more)) continue;
-    mark_depth_ = depth;
-    mark_rest<kScope>(object);
-    depth = mark_depth_;
-  }
+  } while (load_grey());
 }
 
 // -- Verdicts.
@@ -416,6 +504,7 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   unseen_ = unseen;
   kept_finalizable = false;
   edge_tally_ = EdgeTally{};
+  edges_lead_far_ = ScopeTable<kScope>::kWhole && edges_lead_far();
   if (kScope == Scope::kAll) reach_from_memory();
   if (kScope == Scope::kYoung && shares_counts) {
     // The cycle may have counted what was in these blocks before.

@@ -128,8 +128,14 @@ class Judge {
   template <Scope kScope>
   EdgeTally count_rest(loam_object *object);
   template <Scope kScope>
-  static EdgeTally count_targets(View<kScope> view, loam_object *const *targets, size_t count,
-                                 const char *upcoming);
+  static EdgeTally count_near(View<kScope> view, loam_object *const *targets, size_t count,
+                              const char *upcoming);
+  template <Scope kScope>
+  static EdgeTally count_far(View<kScope> view, loam_object *const *targets, size_t count,
+                             const char *upcoming);
+  template <Scope kScope>
+  static EdgeTally count_targets(const View<kScope> &view, loam_object *const *targets,
+                                 size_t count, const char *upcoming);
   template <Scope kScope>
   static EdgeTally count_alike(const View<kScope> &view, const Type &type, const char *first,
                                size_t size);
@@ -148,9 +154,16 @@ class Judge {
   template <Scope kScope>
   static bool mark_edge(const View<kScope> &view, loam_object *target);
   template <Scope kScope>
+  static bool mark_large(const alloc::LargeRegistry *registry, loam_object *target);
+  template <Scope kScope>
   void mark_rest(loam_object *object);
   template <Scope kScope>
+  void mark_targets(View<kScope> view, loam_object *const *targets, size_t count);
+  template <Scope kScope>
   void mark_from(View<kScope> view, loam_object *member);
+  static void push(loam_object **stack, size_t *depth, loam_object *object);
+  unsigned pop_batch(loam_object **out);
+  void make_room(size_t count);
   void make_grey(loam_object *object);
   bool load_grey();
   template <Scope kScope>
@@ -166,6 +179,7 @@ class Judge {
   alloc::Heap &heap_;
   const TypeTable &types_;
   bool unseen_ = false;
+  bool edges_lead_far_ = false;  // a hint, of the last look
   EdgeTally edge_tally_;
   size_t mark_depth_ = 0;
   alloc::Large *grey_large_ = nullptr;

@@ -341,7 +341,7 @@ bool Judge::edges_lead_far() const {
 
 // Counts the edges of all that the remembered roots reach, and marks it.
 void Judge::reach_from_memory() {
-  if (remembered_count_ != 0 && edges_lead_far()) remembered_count_ = 0;
+  if (edges_lead_far_) remembered_count_ = 0;
   recall_roots();
   if (remembered_count_ == 0) return;
   Reach reach(*this);

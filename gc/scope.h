@@ -133,7 +133,8 @@ struct Judge::View : Tables {
         marks(gc.heap_.range().bitmaps[alloc::kMark]),
         frozen(gc.frozen != 0 ? gc.heap_.range().bitmaps[alloc::kFrozen] : nullptr),
         registry(&gc.heap_.large()),
-        types(gc.types_.types) {}
+        types(gc.types_.types),
+        far(ScopeTable<kScope>::kWhole && gc.edges_lead_far_) {}
 
   // Of the block that an edge leads to within the range; kNoNumber when it is in another set.
   size_t member_number(const loam_object *target) const {
@@ -155,6 +156,7 @@ struct Judge::View : Tables {
   const uint64_t *frozen;  // null: nothing is
   const alloc::LargeRegistry *registry;
   Type *const *types;
+  bool far;  // edges lead far
 };
 
 // The type of 64 blocks that lie `size` bytes apart, if all are members and of one type with
@@ -165,7 +167,7 @@ inline const Type *Judge::type_of_word(Type *const *types, const char *first, si
                                        uint8_t *refcounts) {
   const uint32_t index = type_index(reinterpret_cast<const loam_object *>(first)->tag);
   const Type *const type = types[index];
-  if (!type->short_run) return nullptr;
+  if (type->short_run == 0) return nullptr;
   for (size_t i = 0; i < 64; ++i) {
     const size_t at = kDown ? 63 - i : i;
     const auto *const object = reinterpret_cast<const loam_object *>(first + at * size);

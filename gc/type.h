@@ -21,12 +21,12 @@ static_assert(kMappedWords * sizeof(uint64_t) == LOAM_MAX_BLOCK);
 constexpr size_t kShortRun = 4;  // fields: most types have no more
 
 struct Type : loam_type {
-  alloc::Kind kind;  // kLeaf: untracked (no references, or acyclic); kContainer
-  bool unzeroed;     // LOAM_TYPE_UNZEROED
-  bool has_edges;    // false: nothing to trace
-  bool only_run;     // all its edges are the run of fields below
-  bool short_run;    // only_run, of at most kShortRun fields
-  bool has_rest;     // edges behind its first words: far fields, items, what trace reports
+  alloc::Kind kind;   // kLeaf: untracked (no references, or acyclic); kContainer
+  bool unzeroed;      // LOAM_TYPE_UNZEROED
+  bool has_edges;     // false: nothing to trace
+  bool only_run;      // all its edges are the run of fields below
+  uint8_t short_run;  // how many fields, if only_run and at most kShortRun; else 0
+  bool has_rest;      // edges behind its first words: far fields, items, what trace reports
   // Dies without host code; all its edges are fields of the first words; its blocks have a head.
   bool dies_plainly;
   // The first run of fields that are a loam_object *: offsets of the first and behind the last.

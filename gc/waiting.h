@@ -32,7 +32,7 @@ class ReleaseQueue {
   static loam_object *object_of(Entry entry) {
     return reinterpret_cast<loam_object *>(entry & ~kDead);
   }
-  static constexpr unsigned kBatch = Batches<Entry>::kBatch;
+  static constexpr unsigned kBatch = 16;
 
   bool empty() const { return depth_ == floor_ && batches_.empty(); }
   bool full() const { return depth_ == kStack; }
@@ -77,7 +77,7 @@ class ReleaseQueue {
   unsigned depth_ = 0;
   unsigned floor_ = 0;         // below it they are set aside
   unsigned little_ = kLittle;  // while not so much waits, nothing is in batches; 0: something is
-  Batches<Entry> batches_;
+  Batches<Entry, kBatch> batches_;
   Entry stack_[kStack];
 };
 
