@@ -32,7 +32,7 @@ class Returns {
   }
 
  private:
-  static constexpr size_t kBatch = 16;
+  static constexpr size_t kBatch = 32;
 
   void start_word(size_t word) {
     if (LOAM_EXPECT(bits_ != 0)) {

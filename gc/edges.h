@@ -90,18 +90,19 @@ LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_
 }
 
 // The same fields, for whoever looks at targets in a loop of its own: appends those that are not
-// NULL to targets[count], without a branch on whether they are; returns the new count. At most
-// kMostFields: a word may be named as a reference and as a tagged word.
+// NULL to targets[count], pointers or words, without a branch on whether they are; returns the new
+// count. At most kMostFields: a word may be named as a reference and as a tagged word.
 constexpr size_t kMostFields = 2 * kMappedWords;
 
-inline size_t gather(loam_object *target, loam_object **targets, size_t count) {
-  targets[count] = target;
+template <typename Target>
+inline size_t gather(loam_object *target, Target *targets, size_t count) {
+  targets[count] = reinterpret_cast<Target>(target);
   return count + (target != nullptr);
 }
 
-template <size_t kFields>
-LOAM_ALWAYS_INLINE size_t gather_run(const Type &type, const loam_object *object,
-                                     loam_object **targets, size_t count) {
+template <size_t kFields, typename Target>
+LOAM_ALWAYS_INLINE size_t gather_run(const Type &type, const loam_object *object, Target *targets,
+                                     size_t count) {
   for (size_t i = 0; i < kFields; ++i) {
     const size_t at = type.run_begin + i * sizeof(loam_object *);
     count = gather(read_field<loam_object *>(object, at), targets, count);
@@ -109,7 +110,8 @@ LOAM_ALWAYS_INLINE size_t gather_run(const Type &type, const loam_object *object
   return count;
 }
 
-inline size_t gather_fields(const Type &type, const loam_object *object, loam_object **targets,
+template <typename Target>
+inline size_t gather_fields(const Type &type, const loam_object *object, Target *targets,
                             size_t count) {
   static_assert(kShortRun == 4);
   switch (type.short_run) {

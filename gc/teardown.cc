@@ -292,9 +292,13 @@ inline loam_object *Collector::destroy(loam_object *object) {
   const Type &type = *types_.types[type_index(tag)];
   loam_object *next = nullptr;
   if (LOAM_EXPECT(type.dies_plainly && (tag & LOAM_FLAG_WEAK) == 0)) {
-    visit_fields(type, object, [this, &next](loam_object *child) {
-      if (child != nullptr) release_later(child, next);
-    });
+    if (LOAM_EXPECT(teardown_.queue.takes_fields())) {
+      teardown_.queue.push_fields(type, object);
+    } else {
+      visit_fields(type, object, [this, &next](loam_object *child) {
+        if (child != nullptr) release_later(child, next);
+      });
+    }
   } else {
     const Parting parting = part(object, type);
     if (!parting.dies) return nullptr;

@@ -12,6 +12,7 @@
 #include "allocator/heap.h"
 #include "allocator/returns.h"
 #include "gc/batches.h"
+#include "gc/edges.h"
 
 namespace loam::gc {
 
@@ -32,13 +33,18 @@ class ReleaseQueue {
   static loam_object *object_of(Entry entry) {
     return reinterpret_cast<loam_object *>(entry & ~kDead);
   }
-  static constexpr unsigned kBatch = 16;
+  static constexpr unsigned kBatch = 32;
 
   bool empty() const { return depth_ == floor_ && batches_.empty(); }
   bool full() const { return depth_ == kStack; }
   // So few that what is queued next is taken next: its reference may be dropped without the detour.
   bool holds_little() const { return depth_ < little_; }
   void push(Entry entry) { stack_[depth_++] = entry; }  // not when full
+  // All fields of an object at once: not when little is held, nor when it is nearly full.
+  bool takes_fields() const { return !holds_little() && depth_ + kMostFields <= kStack; }
+  void push_fields(const Type &type, const loam_object *object) {
+    depth_ = static_cast<unsigned>(gather_fields(type, object, stack_, depth_));
+  }
 
   // The next entry; 0: none.
   Entry take() {
