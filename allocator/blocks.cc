@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "allocator/base/byte_masks.h"
 #include "allocator/base/check.h"
 #include "allocator/guard.h"
 #include "allocator/heap.h"
@@ -9,6 +10,8 @@
 #include "allocator/returns.h"
 
 namespace loam::alloc {
+
+using base::count_bits;
 
 namespace {
 
@@ -49,11 +52,6 @@ size_t row_length(void *const *at, void *const *end, intptr_t step) {
   void *const *last = at;
   while (last + 1 != end && step_after(last) == step) ++last;
   return static_cast<size_t>(last - at) + 1;
-}
-
-// Without a call for a single bit: not every machine that we compile for counts them.
-size_t count_bits(uint64_t bits) {
-  return (bits & (bits - 1)) == 0 ? bits != 0 : static_cast<size_t>(__builtin_popcountll(bits));
 }
 
 }  // namespace
@@ -216,16 +214,9 @@ LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(size_t word, uint64_t bits, uin
 
 void Heap::return_slab(size_t index) {
   Slab &slab = range_.slabs[index];
-  LOAM_ASSERT(slab.allocated != 0 && !watched_);
+  LOAM_ASSERT(slab.allocated != 0 && !slab.lags && !watched_);
   handed_out_bytes_ -= size_t{slab.allocated} * slab.block_size;
-  for (size_t word = 0; word * 64 < slab.block_count; ++word) {
-    if (slab.kind == Kind::kContainer) {
-      uint64_t &young_bits = range_.words(kYoung, index)[word];
-      young_blocks -= count_bits(young_bits);
-      young_bits = 0;
-    }
-    range_.words(kAllocated, index)[word] = 0;
-  }
+  clear_all_bits(index);
   if (slab.allocated == slab.block_count) link_partial(slab, index);
   pools_[slab.head].allocated -= slab.allocated;
   slab.allocated = 0;
@@ -235,53 +226,38 @@ void Heap::return_slab(size_t index) {
 
 void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   const ReturnedWord one = {index * kWordsPerStretch + word, bits};
-  return_words(&one, 1);
+  return_words(&one, 1, false);
 }
 
-void Heap::return_words(const ReturnedWord *words, size_t words_count) {
+// A slab that lost an eighth of its blocks one by one is likely to lose the others so too. From
+// then on its bits are left as they are: they are in no cache. To look for them later costs no more
+// than the eighth did, and nothing where the whole slab goes.
+inline bool Heap::lets_lag(size_t index) {
+  Slab &slab = range_.slabs[index];
+  if (slab.lags) return true;
+  if (LOAM_EXPECT(++slab.loners <= slab.block_count / 8)) return false;
+  list_slab(lagging, &Slab::lagging, index);
+  return slab.lags = true;
+}
+
+void Heap::return_words(const ReturnedWord *words, size_t words_count, bool may_lag) {
   const AtRest tables(*this);
   size_t bytes = 0;
   for (const ReturnedWord *at = words; at != words + words_count; ++at) {
+    const size_t index = at->word / kWordsPerStretch;
     const auto count = static_cast<uint32_t>(count_bits(at->bits));
-    const Slab &slab = tables.slabs[at->word / kWordsPerStretch];
+    Slab &slab = tables.slabs[index];
     bytes += size_t{count} * slab.block_size;
     pools_[slab.head].allocated -= count;
-    tables.clear_bits<true>(at->word, at->bits, count);
+    if (may_lag && lets_lag(index)) {
+      if (LOAM_RARELY(slab.allocated == slab.block_count)) link_partial(slab, index);
+      slab.allocated -= count;
+      if (LOAM_RARELY(slab.allocated == 0)) release_slab(index);
+    } else {
+      tables.clear_bits<true>(at->word, at->bits, count);
+    }
   }
   handed_out_bytes_ -= bytes;
-}
-
-void Heap::prefetch_words(const ReturnedWord *words, size_t count) const {
-  const Slab *const slabs = range_.slabs;
-  const uint64_t *const allocated = range_.bitmaps[kAllocated];
-  const uint64_t *const young_bits = range_.bitmaps[kYoung];
-  // Where few are, the word is rarely touched, and the memory is not asked for it in vain.
-  const bool many_young = young_slabs > slab_limit() / 4;
-  for (size_t i = 0; i < count; ++i) {
-    __builtin_prefetch(slabs + words[i].word / kWordsPerStretch, 1);
-    __builtin_prefetch(allocated + words[i].word, 1);
-    if (many_young) __builtin_prefetch(young_bits + words[i].word, 1);
-    asm volatile("");  // or GCC 12 takes this function for one without effect
-  }
-}
-
-LOAM_NOINLINE void Returns::turn() {
-  heap_.prefetch_words(words_[half_], filled_);
-  half_ ^= 1;
-  heap_.return_words(words_[half_], prefetched_);
-  prefetched_ = filled_;
-  filled_ = 0;
-}
-
-LOAM_NOINLINE void Returns::finish_slow() {
-  const ReturnedWord last = {word_, bits_};
-  bits_ = 0;
-  if ((filled_ | prefetched_) != 0) {
-    heap_.return_words(words_[half_ ^ 1], prefetched_);
-    heap_.return_words(words_[half_], filled_);
-    filled_ = prefetched_ = 0;
-  }
-  heap_.return_words(&last, 1);
 }
 
 // Blocks of one slab that lie in a row.

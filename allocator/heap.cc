@@ -210,8 +210,8 @@ size_t Heap::take_slab(unsigned head) {
   }
   slab.head = static_cast<uint16_t>(head);
   slab.kind = pool.kind;
-  slab.block_size = pool.block_size;
-  slab.block_count = static_cast<uint32_t>(kSlabBytes / pool.block_size);
+  slab.block_size = static_cast<uint16_t>(pool.block_size);
+  slab.block_count = static_cast<uint16_t>(kSlabBytes / pool.block_size);
   slab.allocated = 0;
   range_.pools[index] = {static_cast<uint16_t>(head * sizeof(loam_list)),
                          static_cast<uint16_t>(pool.block_size)};
@@ -232,6 +232,9 @@ size_t Heap::take_slab(unsigned head) {
 void Heap::release_slab(size_t index) {
   Slab &slab = range_.slabs[index];
   LOAM_ASSERT(slab.allocated == 0);
+  if (LOAM_RARELY(slab.lags)) clear_all_bits(index);
+  slab.lags = false;
+  slab.loners = 0;
   unlink_partial(slab, index);
   --pools_[slab.head].slabs;
   --slabs_in_use_;

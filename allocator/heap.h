@@ -30,10 +30,7 @@
 
 namespace loam::alloc {
 
-struct ReturnedWord {
-  size_t word;  // of the range's bitmaps
-  uint64_t bits;
-};
+struct ReturnedWord;  // returns.h
 
 struct HeapConfig {
   size_t range_bytes;
@@ -69,10 +66,10 @@ class Heap {
   // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
   // its pages are not given back before.
   void return_slab(size_t slab);
-  void return_words(const ReturnedWord *words, size_t count);          // of one slab or many
+  void return_words(const ReturnedWord *words, size_t count, bool may_lag);  // of one slab or many
+  void catch_up(loam_thread *thread);  // no slab lags any more
   void prefetch_words(const ReturnedWord *words, size_t count) const;  // what that will touch
-  // While held, segments that empty stay; then those beyond the few that are kept are given back.
-  // Nests.
+  // While held (nests), segments that empty stay; then all but the few that are kept go back.
   void hold_segments();
   void release_segments();
   void give_back_segments(size_t most);
@@ -81,7 +78,7 @@ class Heap {
     return !debug_ && spare_segments_ > (kept > 1 ? kept : 1);
   }
   // In a heap of some size the collector gives its tables back when it is through with them.
-  bool gives_back_tables() const { return segment_limit_ >= 2 * kHugeFrom; }
+  bool gives_back_tables() const { return segment_limit_ >= kTablesFrom; }
   // Has the counts of slabs backed, all zero: from `first` up to `end`, or by a huge page. Returns
   // where it stopped.
   size_t back_counts(size_t first, size_t end);
@@ -125,7 +122,7 @@ class Heap {
   void free_metadata(void *block);
 
   size_t trim(loam_thread *thread);
-  // Finds to broken: reports each finding, returns how many.
+  // Finds to broken: reports each finding, returns how many.
   // level 0: the sums; 1: every slab, bit and list.
   size_t verify(const loam_thread *thread, unsigned level) const;
 
@@ -160,7 +157,7 @@ class Heap {
     SlabLink first = kLastListed;
     bool empty() const { return first == kLastListed; }
   };
-  SlabList young, pending, deferred, grey, condemned, emergency, cycle_grey, suspects;
+  SlabList young, pending, deferred, grey, condemned, emergency, cycle_grey, suspects, lagging;
   void list_slab(SlabList &list, SlabLink Slab::*link, size_t slab);
   size_t unlist_slab(SlabList &list, SlabLink Slab::*link);  // kNoSlab when the list is empty
   // The first word with bits set of a table over a listed slab, by the number of its first block;
@@ -213,6 +210,9 @@ class Heap {
   bool commit_segment(size_t segment);
   void decommit_segment(size_t segment);
   void return_block(void *block);
+  bool lets_lag(size_t slab);
+  void clear_all_bits(size_t slab);
+  void catch_up(size_t slab);
   unsigned list_end() const { return LOAM_HEADS_PRIVATE + private_pools_; }
   bool is_open(const loam_thread *thread, unsigned head) const {
     return thread->heads[head].limit != range_.lists;
@@ -252,8 +252,8 @@ class Heap {
 
   // A pool that holds this many slabs has the pages of a new one touched at once.
   static constexpr size_t kPopulateFrom = 8;
-  // A heap of this many segments, 16 MiB, may have huge pages; of twice as many, gives tables back.
-  static constexpr size_t kHugeFrom = 4;
+  // A heap of so many segments may have huge pages; of so many, gives its tables back.
+  static constexpr size_t kHugeFrom = 4, kTablesFrom = 8;
   // What huge pages of large blocks may waste: a 20th of the heap, or of a small one a little more.
   static constexpr size_t kWasteShare = 20, kLeastWaste = 3 * kHugeBytes;
   // All lists of a thread together may hold this, and each an equal part: of as many as are open,

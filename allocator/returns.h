@@ -4,7 +4,8 @@
 //   add --> the word at hand --> filling, kBatch words --> prefetched, kBatch words --> the heap
 //
 // The tables are small beside the blocks, but of a large heap they are not in the cache either. A
-// batch is prefetched in one go, so that the processor translates its addresses at once.
+// batch is prefetched in one go, so that the processor translates its addresses at once. And of a
+// slab that loses many blocks so, they are left as they are for a while.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -17,18 +18,26 @@
 
 namespace loam::alloc {
 
+struct ReturnedWord {
+  size_t word;  // of the range's bitmaps
+  uint64_t bits;
+};
+
 class Returns {
  public:
   explicit Returns(Heap &heap) : heap_(heap) {}
+
+  // Slabs may lag until finish(), which takes longer then; only while much is on its way.
+  void let_lag() { may_lag_ = true; }
 
   // A block that is zero, header included.
   void add(size_t number) {
     if (number / 64 != word_) start_word(number / 64);
     bits_ |= Range::bit_of(number);
   }
-  // Nothing is on its way any more.
-  void finish() {
-    if (bits_ != 0) finish_slow();
+  // Nothing is on its way any more, and no slab lags.
+  void finish(loam_thread *thread) {
+    if (bits_ != 0 || !heap_.lagging.empty()) finish_slow(thread);
   }
 
  private:
@@ -43,9 +52,10 @@ class Returns {
     bits_ = 0;
   }
   void turn();
-  void finish_slow();
+  void finish_slow(loam_thread *thread);
 
   Heap &heap_;
+  bool may_lag_ = false;
   size_t word_ = 0;        // the word at hand
   uint64_t bits_ = 0;      // 0: nothing is on its way
   size_t filled_ = 0;      // of words_[half_]

@@ -2,12 +2,15 @@
 //
 //   slab: 64 KiB of blocks of one pool, and nothing else; blocks of n bytes start at multiples of n
 //
-// slab.allocated == the bits set in the slab's kAllocated stretch.
+// slab.allocated == the bits set in the slab's kAllocated stretch, where it does not lag;
+//       heap.young_blocks == the bits set in kYoung.
 // A slab with a free block is on its pool's partial list; a full one is not.
 // pool.allocated == the sum of slab.allocated over its slabs.
 // A block of an object pool that is free is zero.
 // A slab that belongs to no pool has no bit set in any table, and its segment's free_slabs
 //       bit is set.
+// Of a slab that lags, the bits of free blocks may be set still; their headers are 0. None
+//       does while host code runs.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -64,12 +67,15 @@ struct alignas(64) Slab {
   Kind kind;             // of the pool; kNone without
   bool dirty;            // without a pool: holds bytes that are not zero
   bool resident;         // without a pool: its pages are there
-  uint32_t block_size;   // bytes
-  uint32_t block_count;  // blocks that fit
+  bool lags;
+  uint16_t loners;       // blocks that returned alone since it lagged last
+  uint16_t block_size;   // bytes
+  uint16_t block_count;  // blocks that fit
   uint32_t allocated;
   uint32_t next, prev;   // partial list
   // Slabs in which bits of the table of the same name may be set.
   SlabLink young, pending, deferred, grey, condemned, emergency, cycle_grey, suspects;
+  SlabLink lagging;      // those that may lag
   uint32_t asked_bytes;  // from its start: the OS was asked for their pages, or need not be
 };
 static_assert(sizeof(Slab) == 64);

@@ -19,7 +19,7 @@ size_t count_bits(const uint64_t *words) {
 
 size_t Heap::verify(const loam_thread *thread, unsigned level) const {
   size_t findings = 0;
-  size_t slabs = 0, handed_out = 0, pool_slabs = 0;
+  size_t slabs = 0, handed_out = 0, pool_slabs = 0, young_bits = 0;
   size_t allocated[LOAM_HEAD_COUNT] = {};
   for (size_t index = 0; index < slab_limit(); ++index) {
     const Slab &slab = range_.slabs[index];
@@ -29,7 +29,14 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
     }
     ++slabs;
     allocated[slab.head] += slab.allocated;
-    if (level >= 1) findings += verify_slab(index);
+    if (level < 1) continue;
+    findings += verify_slab(index);
+    young_bits += count_bits(range_.words(kYoung, index));
+  }
+  if (level >= 1 && young_bits != young_blocks) {
+    report_->message("[A-3] %zu young blocks are counted, %zu bits are set", young_blocks,
+                     young_bits);
+    ++findings;
   }
   for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
     const Pool &pool = pools_[head];
@@ -154,6 +161,10 @@ size_t Heap::verify_slab(size_t index) const {
   const uint64_t *bits = range_.words(kAllocated, index);
   if ((range_.segments[index / kSlabsPerSegment].free_slabs & Range::bit_of(index)) != 0) {
     report_->message("[A-7] slab %zu has a pool, and is free", index);
+    ++findings;
+  }
+  if (slab.lags) {
+    report_->message("[A-13] slab %zu lags", index);
     ++findings;
   }
   if (count_bits(bits) != slab.allocated) {

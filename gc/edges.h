@@ -89,13 +89,9 @@ LOAM_ALWAYS_INLINE void visit_runs(const Type &type, const char *first, ptrdiff_
   }
 }
 
-// The same fields, for whoever looks at targets in a loop of its own: appends those that are not
-// NULL to targets[count], pointers or words, without a branch on whether they are; returns the new
-// count. At most kMostFields: a word may be named as a reference and as a tagged word.
-constexpr size_t kMostFields = 2 * kMappedWords;
-
+// Appends a target that is not NULL, without a branch on whether it is; returns the new count.
 template <typename Target>
-inline size_t gather(loam_object *target, Target *targets, size_t count) {
+inline size_t append(loam_object *target, Target *targets, size_t count) {
   targets[count] = reinterpret_cast<Target>(target);
   return count + (target != nullptr);
 }
@@ -105,10 +101,15 @@ LOAM_ALWAYS_INLINE size_t gather_run(const Type &type, const loam_object *object
                                      size_t count) {
   for (size_t i = 0; i < kFields; ++i) {
     const size_t at = type.run_begin + i * sizeof(loam_object *);
-    count = gather(read_field<loam_object *>(object, at), targets, count);
+    count = append(read_field<loam_object *>(object, at), targets, count);
   }
   return count;
 }
+
+// The same fields, for whoever looks at targets in a loop of its own: appends those that are not
+// NULL to targets[count], pointers or words; returns the new count. At most kMostFields: a word may
+// be named as a reference and as a tagged word.
+constexpr size_t kMostFields = 2 * kMappedWords;
 
 template <typename Target>
 inline size_t gather_fields(const Type &type, const loam_object *object, Target *targets,
@@ -127,16 +128,16 @@ inline size_t gather_fields(const Type &type, const loam_object *object, Target 
       break;
   }
   for (size_t at = type.run_begin, end = type.run_end; at != end; at += sizeof(loam_object *)) {
-    count = gather(read_field<loam_object *>(object, at), targets, count);
+    count = append(read_field<loam_object *>(object, at), targets, count);
   }
   for (uint32_t words = type.ref_words; words != 0; words &= words - 1) {
     const auto at = static_cast<unsigned>(__builtin_ctz(words));
-    count = gather(read_field<loam_object *>(object, at * sizeof(uint64_t)), targets, count);
+    count = append(read_field<loam_object *>(object, at * sizeof(uint64_t)), targets, count);
   }
   for (uint32_t words = type.value_words; words != 0; words &= words - 1) {
     const auto at = static_cast<unsigned>(__builtin_ctz(words));
     const uint64_t word = read_field<uint64_t>(object, at * sizeof(uint64_t));
-    count = gather(reference_in(type, word), targets, count);
+    count = append(reference_in(type, word), targets, count);
   }
   return count;
 }

@@ -28,18 +28,19 @@ using alloc::LargeRegistry;
 using alloc::Range;
 using alloc::Slab;
 
-// -- Counting.
-
 namespace {
 
 constexpr size_t kLineBytes = 64;
 constexpr size_t kEdgesPerLine = 4;  // objects have some more, at most twice as many
-constexpr size_t kGathered = 96;     // edges of a word, or of a batch, are looked at together
-constexpr size_t kMostGathered = 64 * kShortRun;
-static_assert(kGathered + kMostFields <= kMostGathered);
+// Edges of a word, or of a batch, are gathered until there are so many, and looked at together.
+constexpr size_t kGathered = 96;
+constexpr size_t kMostTargets = 64 * kShortRun;  // of a word, where they are not counted before
+static_assert(kGathered + kMostFields <= kMostTargets);
 using MarkBatches = Batches<loam_object *, 32>;
 
 }  // namespace
+
+// -- Counting.
 
 template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
@@ -86,7 +87,7 @@ template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_far(View<kScope> view, loam_object *const *targets,
                                                 size_t count, const char *upcoming) {
   constexpr size_t kAhead = 24;
-  size_t numbers[kMostGathered];
+  size_t numbers[kMostTargets];
   size_t looked_at = 0;
   EdgeTally tally;
   for (size_t i = 0; i < count; ++i) {
@@ -124,7 +125,7 @@ LOAM_ALWAYS_INLINE Judge::EdgeTally Judge::count_targets(const View<kScope> &vie
 template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_alike(const View<kScope> &view, const Type &type,
                                                   const char *first, size_t size) {
-  loam_object *targets[kMostGathered];
+  loam_object *targets[kMostTargets];
   size_t gathered = 0;
   visit_runs(type, first, static_cast<ptrdiff_t>(size), 64, [&](loam_object *target) LOAM_INLINED {
     targets[gathered] = target;
@@ -292,7 +293,17 @@ LOAM_NOINLINE bool Judge::mark_large(const LargeRegistry *registry, loam_object 
   return large->mark = true;
 }
 
-// Marked, and no room on the stack.
+// Puts what was marked on the stack. It is prefetched now, and not with all of its batch at once: a
+// processor waits for so many lines at a time, and between them it does other work. By way of the
+// second-level cache, for the stack may lead to more than fits the first. What is taken next is
+// not: it would come later that way.
+inline void Judge::push(loam_object **stack, size_t *depth, loam_object *object) {
+  constexpr size_t kLittle = 8;
+  if (LOAM_EXPECT(*depth >= kLittle)) __builtin_prefetch(object, 0, 2);
+  stack[(*depth)++] = object;
+}
+
+// Marked, and to be followed when the stack is empty.
 LOAM_NOINLINE void Judge::make_grey(loam_object *object) {
   Range &range = heap_.range();
   if (range.contains(object)) {
@@ -308,7 +319,7 @@ LOAM_NOINLINE void Judge::make_grey(loam_object *object) {
 // Moves one word of the grey bitmap, or one large block, to the empty mark stack.
 bool Judge::load_grey() {
   if (grey_large_ != nullptr) {
-    mark_stack_[mark_depth_++] = static_cast<loam_object *>(grey_large_->block());
+    push(mark_stack_, &mark_depth_, static_cast<loam_object *>(grey_large_->block()));
     grey_large_ = grey_large_->next_grey;
     return true;
   }
@@ -320,21 +331,13 @@ bool Judge::load_grey() {
   char *const base = range.block_address(number);
   const size_t size = range.slabs[number / kBlocksPerStretch].block_size;
   for (; bits != 0; bits &= bits - 1) {
-    mark_stack_[mark_depth_++] =
-        reinterpret_cast<loam_object *>(base + static_cast<size_t>(__builtin_ctzll(bits)) * size);
+    const auto at = static_cast<size_t>(__builtin_ctzll(bits));
+    push(mark_stack_, &mark_depth_, reinterpret_cast<loam_object *>(base + at * size));
   }
   return true;
 }
 
-// Puts what was marked on the stack. It is prefetched now, and not with all of its batch at once: a
-// processor waits for so many lines at a time, and between them it does other work. By way of the
-// second-level cache, for the stack may lead to more than fits the first.
-inline void Judge::push(loam_object **stack, size_t *depth, loam_object *object) {
-  __builtin_prefetch(object, 0, 2);
-  stack[(*depth)++] = object;
-}
-
-// Moves so much of the stack to the grey bitmap that `count` more objects fit.
+// Moves so much of the stack to the grey bitmap that `count` more objects fit, if all have to.
 LOAM_NOINLINE void Judge::make_room(size_t count) {
   while (mark_depth_ + count > kMarkStack) make_grey(mark_stack_[--mark_depth_]);
 }
@@ -381,7 +384,7 @@ unsigned Judge::pop_batch(loam_object **out) {
 template <Judge::Scope kScope>
 void Judge::mark_from(View<kScope> view, loam_object *member) {
   if (!mark_edge<kScope>(view, member)) return;
-  loam_object *targets[kMostGathered];
+  loam_object *targets[kMostTargets];
   MarkBatches batches;
   mark_stack_[0] = member;
   mark_depth_ = 1;

@@ -179,7 +179,7 @@ class Judge {
   alloc::Heap &heap_;
   const TypeTable &types_;
   bool unseen_ = false;
-  bool edges_lead_far_ = false;  // a hint, of the last look
+  bool edges_lead_far_ = false;  // of a whole heap that is being judged: a hint
   EdgeTally edge_tally_;
   size_t mark_depth_ = 0;
   alloc::Large *grey_large_ = nullptr;

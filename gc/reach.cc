@@ -322,7 +322,7 @@ bool Judge::edges_lead_far() const {
     const auto *one = reinterpret_cast<const loam_object *>(range.block_address(first));
     const auto *other = reinterpret_cast<const loam_object *>(range.block_address(first + 1));
     if (!is_member<Scope::kAll>(one) || !is_member<Scope::kAll>(other)) continue;
-    uintptr_t targets[kMappedWords] = {};
+    uintptr_t targets[kMostFields] = {};
     size_t at = 0;
     visit_fields(view.type_of(one), one, [&](const loam_object *target) {
       if (view.in_range(target)) targets[at] = reinterpret_cast<uintptr_t>(target);

@@ -164,7 +164,7 @@ void Collector::cascade(loam_object *next, size_t most, size_t least) {
     next = destroy(next);
     ++freed;
   }
-  teardown_.returns.finish();
+  teardown_.returns.finish(thread_);
   activity_ = Activity::kIdle;
   if (LOAM_EXPECT(teardown_.nothing_aside())) {
     teardown_.behind = false;
@@ -331,7 +331,7 @@ LOAM_NOINLINE void Collector::dispose_dead(loam_object *object, const Type &type
       if (release(child)) queue_dead(child);
     });
   }
-  teardown_.returns.finish();  // dispose may look at the accounts
+  teardown_.returns.finish(thread_);  // dispose may look at the accounts
   type.dispose(thread_, object);
 }
 
@@ -442,7 +442,7 @@ void Collector::run_weak_callbacks(loam_object *held) {
 }
 
 void Collector::enter(CallbackFrame &frame, loam_object *held, bool asks_for_memory) {
-  teardown_.returns.finish();
+  teardown_.returns.finish(thread_);
   frame = CallbackFrame{frame_, held, activity_, asks_for_memory};
   frame_ = &frame;
   activity_ = Activity::kIdle;  // [G-3]

@@ -66,6 +66,11 @@ struct ByteGroup {
 
 #endif
 
+// Without a call for a single bit: not every machine that we compile for counts them.
+inline size_t count_bits(uint64_t bits) {
+  return (bits & (bits - 1)) == 0 ? bits != 0 : static_cast<size_t>(__builtin_popcountll(bits));
+}
+
 // Of a multiple of 8 bytes.
 inline bool all_zero(const void *memory, size_t bytes) {
   uint64_t any = 0, word;

@@ -121,13 +121,21 @@ TEST_CASE("a decref while much waits bounds itself and leaves the rest") {
   CHECK(freed(host) == 3 * (kWide + 1) + 15);
 }
 
-// Half of the objects are old, every seventh is held, and the tree is linked in any order.
+// Half of the objects are old, every seventh is held or none, and the tree is linked in any order.
 TEST_CASE("objects that die in any order leave the others and their slabs whole") {
-  constexpr std::size_t kObjects = 40000, kHeld = 7;
+  constexpr std::size_t kObjects = 40000;
   const std::uint64_t seed = seed_or(20250417);
   INFO("LOAM_TEST_SEED=" << seed);
-  for (const char *mode : {"", "cascade_budget=1000", "cascade_budget=3000,young_threshold=64"}) {
+  struct {
+    const char *mode;
+    std::size_t held;  // one in so many
+  } const kCases[] = {{"", 7},
+                      {"", 2 * kObjects},
+                      {"cascade_budget=1000", 7},
+                      {"cascade_budget=3000,young_threshold=64", 7}};
+  for (const auto &[mode, held] : kCases) {
     CAPTURE(mode);
+    CAPTURE(held);
     Host host(mode);
     std::vector<Pair *> nodes;
     for (std::size_t i = 0; i < kObjects; ++i) {
@@ -138,9 +146,9 @@ TEST_CASE("objects that die in any order leave the others and their slabs whole"
     std::vector<bool> lives(kObjects);
     std::size_t dead = 0;
     for (std::size_t i = 0; i < kObjects; ++i) {
-      lives[i] = i % kHeld == kHeld - 1 || (i > 0 && lives[(i - 1) / 2]);
+      lives[i] = i % held == held - 1 || (i > 0 && lives[(i - 1) / 2]);
       dead += lives[i] ? 0 : 1;
-      if (i % kHeld == kHeld - 1) host.hold(nodes[i]);
+      if (i % held == held - 1) host.hold(nodes[i]);
     }
     for (std::size_t i = 1; i < kObjects; ++i) {
       Pair *parent = nodes[(i - 1) / 2];
@@ -150,8 +158,82 @@ TEST_CASE("objects that die in any order leave the others and their slabs whole"
     while (host.stats().pending_objects != 0) loam_safepoint(host.thread);
     CHECK(freed(host) == dead);
     CHECK(host.verify());
-    for (std::size_t i = kHeld - 1; i < kObjects; i += kHeld) host.drop(nodes[i]);
+    for (std::size_t i = held - 1; i < kObjects; i += held) host.drop(nodes[i]);
   }
+}
+
+// Slabs that have lost many blocks one by one lag behind between two of its calls.
+TEST_CASE("a finalizer in the middle of a cascade finds its heap whole, and may fill it") {
+  constexpr std::size_t kObjects = 60000, kFinalized = 700, kMade = 300;
+  const std::uint64_t seed = seed_or(20261130);
+  INFO("LOAM_TEST_SEED=" << seed);
+  Host host("collect_at=safepoint");
+  std::vector<Pair *> nodes, made;
+  for (std::size_t i = 0; i < kObjects; ++i) {
+    nodes.push_back(i % kFinalized == 0 ? host.finalized_pair() : host.pair());
+  }
+  std::shuffle(nodes.begin(), nodes.end(), std::mt19937_64(seed));
+  for (std::size_t i = 1; i < kObjects; ++i) {
+    Pair *parent = nodes[(i - 1) / 2];
+    host.give(i % 2 == 1 ? parent->left : parent->right, nodes[i]);
+  }
+  std::vector<Pair *> held;
+  for (std::size_t i = kObjects / 2; i < kObjects; i += 5) {
+    host.hold(nodes[i]);
+    held.push_back(nodes[i]);
+  }
+  std::size_t filled = 0;
+  host.on_finalize = [&](Pair *) {
+    CHECK(loam_verify(host.runtime, 1) == LOAM_OK);
+    for (std::size_t i = 0; i < kMade; ++i) {
+      Pair *pair = host.pair();
+      filled += pair->left != nullptr || pair->right != nullptr || pair->base.refcount != 1;
+      made.push_back(pair);
+    }
+    for (std::size_t i = 0; i < kMade / 2; ++i) {
+      host.drop(made.back());
+      made.pop_back();
+    }
+  };
+  host.drop(nodes[0]);
+  host.on_finalize = nullptr;
+  CHECK(host.finalized > 0);
+  CHECK(filled == 0);
+  CHECK(host.verify());
+  for (Pair *pair : made) {
+    REQUIRE(pair->base.refcount == 1);
+    host.drop(pair);
+  }
+  for (Pair *pair : held) {
+    REQUIRE(pair->base.refcount == 1);
+    host.drop(pair);
+  }
+  CHECK(host.stats().pending_objects == 0);
+  CHECK(host.verify());
+}
+
+TEST_CASE("slabs that lose blocks one by one, and fill up again, account for each") {
+  constexpr std::size_t kObjects = 60000, kRounds = 40, kLost = 23;  // one in so many
+  Random random(seed_or(20261130));
+  Host host("collect_at=safepoint");
+  std::vector<Pair *> nodes;
+  for (std::size_t i = 0; i < kObjects; ++i) nodes.push_back(host.pair());
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    host.collect();  // what is old goes straight back to its slab
+    Pair *chained = host.pair();
+    for (std::size_t i = 0; i < kObjects / kLost; ++i) {
+      Pair *&node = nodes[random.below(nodes.size())];
+      host.give(node->left, chained);
+      chained = node;
+      node = nodes.back();
+      nodes.pop_back();
+    }
+    host.drop(chained);
+    CHECK(host.verify());
+    while (nodes.size() < kObjects) nodes.push_back(host.pair());
+    REQUIRE(host.verify());
+  }
+  for (Pair *node : nodes) host.drop(node);
 }
 
 TEST_CASE("what waits is freed at twice the rate of allocation") {

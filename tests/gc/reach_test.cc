@@ -273,3 +273,43 @@ TEST_CASE("a remembered root keeps nothing when the reference to it moved inside
   nodes.back()->refs[0] = as_object(root);
   CHECK(host.collect() == kNodes);
 }
+
+// In a heap that is large enough for a look at where edges lead, objects that hold all they can: 31
+// words, each of them named as a reference and as a tagged word.
+TEST_CASE("words named twice are looked at, counted and marked as two references") {
+  constexpr std::uint16_t kWords = 31;
+  constexpr std::size_t kObjects = 140000;  // 34 MiB
+  struct Full {
+    loam_object base;
+    loam_object *words[kWords];
+  };
+  std::uint16_t offsets[kWords];
+  for (std::uint16_t i = 0; i < kWords; ++i) offsets[i] = static_cast<std::uint16_t>(8 + 8 * i);
+  Host host("collect_at=safepoint");
+  loam_type_spec spec{};
+  spec.struct_size = sizeof spec;
+  spec.name = "Full";
+  spec.instance_size = sizeof(Full);
+  spec.ref_offsets = spec.value_offsets = offsets;
+  spec.ref_count = spec.value_count = kWords;
+  loam_type *type = host.register_type(spec);
+  loam_collect_disable(host.thread);
+  std::vector<Full *> objects;
+  for (std::size_t i = 0; i < kObjects; ++i) {
+    objects.push_back(static_cast<Full *>(loam_new(host.thread, type)));
+    REQUIRE(objects.back() != nullptr);
+  }
+  Random random(20261130);
+  for (Full *object : objects) {
+    for (loam_object *&word : object->words) {
+      Full *target = objects[random.below(kObjects)];
+      for (int i = 0; i < 2; ++i) host.hold(target);
+      word = as_object(target);
+    }
+  }
+  for (std::size_t i = 1; i < kObjects; ++i) host.drop(objects[i]);
+  for (int i = 0; i < 2; ++i) CHECK(loam_collect(host.thread) == 0);
+  CHECK(host.verify());
+  host.drop(objects[0]);
+  CHECK(loam_collect(host.thread) == kObjects);
+}
