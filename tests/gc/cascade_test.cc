@@ -126,14 +126,17 @@ TEST_CASE("objects that die in any order leave the others and their slabs whole"
   constexpr std::size_t kObjects = 40000;
   const std::uint64_t seed = seed_or(20250417);
   INFO("LOAM_TEST_SEED=" << seed);
-  struct {
+  struct Case {
     const char *mode;
     std::size_t held;  // one in so many
-  } const kCases[] = {{"", 7},
-                      {"", 2 * kObjects},
-                      {"cascade_budget=1000", 7},
-                      {"cascade_budget=3000,young_threshold=64", 7}};
-  for (const auto &[mode, held] : kCases) {
+  };
+  const Case kCases[] = {{"", 7},
+                         {"", 2 * kObjects},
+                         {"cascade_budget=1000", 7},
+                         {"cascade_budget=3000,young_threshold=64", 7}};
+  for (const Case &each : kCases) {
+    const char *const mode = each.mode;
+    const std::size_t held = each.held;
     CAPTURE(mode);
     CAPTURE(held);
     Host host(mode);
