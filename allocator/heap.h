@@ -253,7 +253,7 @@ class Heap {
   // A pool that holds this many slabs has the pages of a new one touched at once.
   static constexpr size_t kPopulateFrom = 8;
   // A heap of so many segments may have huge pages; of so many, gives its tables back.
-  static constexpr size_t kHugeFrom = 4, kTablesFrom = 8;
+  static constexpr size_t kHugeFrom = 5, kTablesFrom = 8;
   // What huge pages of large blocks may waste: a 20th of the heap, or of a small one a little more.
   static constexpr size_t kWasteShare = 20, kLeastWaste = 3 * kHugeBytes;
   // All lists of a thread together may hold this, and each an equal part: of as many as are open,
