@@ -128,8 +128,7 @@ LOAM_NOINLINE Judge::EdgeTally Judge::count_alike(const View<kScope> &view, cons
   loam_object *targets[kMostTargets];
   size_t gathered = 0;
   visit_runs(type, first, static_cast<ptrdiff_t>(size), 64, [&](loam_object *target) LOAM_INLINED {
-    targets[gathered] = target;
-    gathered += target != nullptr;
+    gathered = append(target, targets, gathered);
   });
   return count_targets<kScope>(view, targets, gathered, first + 64 * size);
 }
