@@ -13,7 +13,6 @@
 
 #include "allocator/base/check.h"
 #include "gc/batches.h"
-#include "gc/tables.h"
 
 namespace loam::gc {
 
@@ -34,10 +33,6 @@ struct Direction {
 
 class Ahead {
  public:
-  // noted: where the refcounts of the objects will be noted, so that those bytes come along; may be
-  // null.
-  explicit Ahead(const Tables *noted = nullptr) : noted_(noted) {}
-
   bool empty() const { return batches_.empty(); }
   // An object that is on its way; the batches are filled from the top of the stack. nullptr: both
   // are empty.
@@ -60,15 +55,11 @@ class Ahead {
     for (size_t i = 0; i < count; ++i) {
       loam_object *object = stack[*depth + i];
       __builtin_prefetch(object);
-      if (noted_ != nullptr && noted_->in_range(object)) {
-        __builtin_prefetch(noted_->refcount_of(noted_->number_of(object)), 1);
-      }
       out[i] = object;
     }
     return static_cast<unsigned>(count);
   }
 
-  const Tables *noted_;
   Batches<loam_object *, 16> batches_;
 };
 

@@ -42,6 +42,38 @@ using MarkBatches = Batches<loam_object *, 32>;
 
 // -- Counting.
 
+// By a sample of neighbours: do fields of the same place lead to the same part of the heap? Where
+// the counts fit a cache, it makes no difference.
+bool Judge::edges_lead_far() const {
+  constexpr size_t kSlabs = 512, kSample = 256, kFarBytes = size_t{1} << 20;
+  const Range &range = heap_.range();
+  const View<Scope::kAll> view(*this);
+  const size_t slabs = heap_.slab_limit();
+  size_t pairs = 0, far = 0;
+  for (size_t slab = 0; slabs >= kSlabs && slab < slabs; slab += slabs / kSample) {
+    const size_t first = slab * kBlocksPerStretch;
+    const uint64_t blocks = view.tracked[slab] != 0 ? view.source[first / 64] : 0;
+    if ((blocks & 3) != 3) continue;
+    const auto *one = reinterpret_cast<const loam_object *>(range.block_address(first));
+    const auto *other = reinterpret_cast<const loam_object *>(range.block_address(first + 1));
+    if (!is_member<Scope::kAll>(one) || !is_member<Scope::kAll>(other)) continue;
+    uintptr_t targets[kMostFields] = {};
+    size_t at = 0;
+    visit_fields(view.type_of(one), one, [&](const loam_object *target) {
+      if (view.in_range(target)) targets[at] = reinterpret_cast<uintptr_t>(target);
+      ++at;
+    });
+    at = 0;
+    visit_fields(view.type_of(other), other, [&](const loam_object *target) {
+      const uintptr_t here = reinterpret_cast<uintptr_t>(target), there = targets[at++];
+      if (there == 0 || !view.in_range(target)) return;
+      ++pairs;
+      far += (here > there ? here - there : there - here) > kFarBytes;
+    });
+  }
+  return far > pairs / 2;
+}
+
 template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_rest(loam_object *object) {
   const View<kScope> view(*this);
@@ -81,8 +113,8 @@ LOAM_NOINLINE Judge::EdgeTally Judge::count_near(View<kScope> view, loam_object 
   return tally;
 }
 
-// The same where edges lead far (reach.cc): each count is asked for while kAhead more edges are
-// looked at, for the processor by itself does not run ahead so far.
+// The same where edges lead far: each count is asked for while kAhead more edges are looked at, for
+// the processor by itself does not run ahead so far.
 template <Judge::Scope kScope>
 LOAM_NOINLINE Judge::EdgeTally Judge::count_far(View<kScope> view, loam_object *const *targets,
                                                 size_t count, const char *upcoming) {
@@ -187,7 +219,7 @@ void Judge::count_edges() {
   const View<kScope> view(*this);
   EdgeTally tally;
   each_member_word<kScope>([this, &view, &tally](size_t slab, size_t word, uint64_t bits) {
-    // Those that are marked already were counted with that (reach.cc).
+    // Those that are marked already need not be counted (recall.cc).
     if (kScope == Scope::kAll) bits &= ~view.marks[slab * alloc::kWordsPerStretch + word];
     if (bits != 0) tally |= count_word<kScope>(view, slab, word, bits);
   });
@@ -249,6 +281,8 @@ inline uint64_t Judge::roots_of_word(const View<kScope> &view, size_t slab, size
 template <Judge::Scope kScope>
 Judge::Judgement Judge::mark_from_roots(bool quiet) {
   Judgement tally = {};
+  tally.survivors = uncounted_members_;
+  uncounted_members_ = 0;
   const View<kScope> view(*this);
   each_member_word<kScope>([&](size_t slab, size_t word, uint64_t bits) {
     const size_t first = slab * kBlocksPerStretch + word * 64;
@@ -270,6 +304,8 @@ Judge::Judgement Judge::mark_from_roots(bool quiet) {
     if (!is_root(object, large->inner_edges, quiet, tally)) return;
     mark_from<kScope>(view, object);
   });
+  // Counts that are wrong are to be reported again: next time everything is counted.
+  if (kScope == Scope::kAll && tally.uncollectable != 0) remembered_count_ = 0;
   return tally;
 }
 
@@ -281,6 +317,10 @@ LOAM_ALWAYS_INLINE bool Judge::mark_edge(const View<kScope> &view, loam_object *
   if (LOAM_RARELY(!view.in_range(target))) return mark_large<kScope>(view.registry, target);
   const size_t number = view.member_number(target);
   if (number == kNoNumber || test_bit(view.marks, number)) return false;
+  if (kScope == Scope::kRecalled && LOAM_RARELY(view.recalled->may_be(target)) &&
+      view.recalled->count_edge_to(target, number)) {
+    return false;
+  }
   view.marks[number >> 6] |= Range::bit_of(number);
   return true;
 }
@@ -354,9 +394,10 @@ LOAM_NOINLINE void Judge::mark_rest(loam_object *object) {
 
 // Marks what edges lead to, apart from the loop that gathers them, as count_near does.
 template <Judge::Scope kScope>
-LOAM_NOINLINE void Judge::mark_targets(View<kScope> view, loam_object *const *targets,
+LOAM_NOINLINE void Judge::mark_targets(const View<kScope> &shared, loam_object *const *targets,
                                        size_t count) {
   if (LOAM_RARELY(mark_depth_ + count > kMarkStack)) make_room(count);
+  const View<kScope> view = shared;
   loam_object **const stack = mark_stack_;
   size_t depth = mark_depth_;
   for (loam_object *const *const end = targets + count; targets != end; ++targets) {
@@ -379,20 +420,33 @@ unsigned Judge::pop_batch(loam_object **out) {
   return static_cast<unsigned>(count);
 }
 
-// Marks all that a member leads to, depth first.
+// Marks a member and all that it leads to.
 template <Judge::Scope kScope>
 void Judge::mark_from(View<kScope> view, loam_object *member) {
   if (!mark_edge<kScope>(view, member)) return;
-  loam_object *targets[kMostTargets];
-  MarkBatches batches;
   mark_stack_[0] = member;
   mark_depth_ = 1;
+  follow_stack<kScope>(view);
+}
+
+// Marks all that the stack leads to, depth first.
+template <Judge::Scope kScope>
+void Judge::follow_stack(View<kScope> view) {
+  loam_object *targets[kMostTargets];
+  MarkBatches batches;
   do {
     loam_object *const *objects;
     for (;;) {
-      batches.turn([this](loam_object **out) { return pop_batch(out); });
-      const unsigned count = batches.take_all(&objects);
-      if (count == 0) break;
+      loam_object *link;
+      unsigned count = 1;
+      if (mark_depth_ == 1 && batches.empty()) {  // of a chain: nothing to prefetch
+        link = mark_stack_[--mark_depth_];
+        objects = &link;
+      } else {
+        batches.turn([this](loam_object **out) { return pop_batch(out); });
+        count = batches.take_all(&objects);
+        if (count == 0) break;
+      }
       size_t gathered = 0;
       for (loam_object *const *const end = objects + count; objects != end; ++objects) {
         loam_object *object = *objects;
@@ -439,7 +493,7 @@ void Judge::settle(bool quiet, Judgement &tally) {
 }
 
 // The counts of one word's blocks. Blocks that are not members may have been counted too.
-inline void Judge::clear_counts(size_t first_number, uint64_t bits) {
+void Judge::clear_counts(size_t first_number, uint64_t bits) {
   Range &range = heap_.range();
   if (LOAM_RARELY(shares_counts)) {
     for (; bits != 0; bits &= bits - 1) {
@@ -507,15 +561,17 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
   kept_finalizable = false;
   edge_tally_ = EdgeTally{};
   edges_lead_far_ = ScopeTable<kScope>::kWhole && edges_lead_far();
-  if (kScope == Scope::kAll) reach_from_memory();
   if (kScope == Scope::kYoung && shares_counts) {
     // The cycle may have counted what was in these blocks before.
     each_member_word<kScope>([this](size_t slab, size_t word, uint64_t bits) {
       clear_counts(slab * kBlocksPerStretch + word * 64, bits);
     });
   }
-  count_edges<kScope>();
-  if (kScope == Scope::kAll) check_memory();
+  if (kScope == Scope::kAll) {
+    count_all_but_recalled();
+  } else {
+    count_edges<kScope>();
+  }
   Judgement tally = mark_from_roots<kScope>(quiet);
   settle<kScope>(quiet, tally);
   return tally;
@@ -524,8 +580,8 @@ Judge::Judgement Judge::judge(bool quiet, bool unseen) {
 template Judge::EdgeTally Judge::count_object<Judge::Scope::kRescue>(loam_object *);
 template Judge::EdgeTally Judge::count_word<Judge::Scope::kRescue>(View<Judge::Scope::kRescue>,
                                                                    size_t, size_t, uint64_t);
-template Judge::EdgeTally Judge::count_object<Judge::Scope::kAll>(loam_object *);
-template Judge::EdgeTally Judge::count_rest<Judge::Scope::kAll>(loam_object *);
+template void Judge::count_edges<Judge::Scope::kAll>();
+template void Judge::follow_stack<Judge::Scope::kRecalled>(View<Judge::Scope::kRecalled>);
 template Judge::Judgement Judge::judge<Judge::Scope::kAll>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kThawed>(bool, bool);
 template Judge::Judgement Judge::judge<Judge::Scope::kSuspects>(bool, bool);

@@ -1,5 +1,5 @@
 // The judge: which members of a set of containers are garbage. DESIGN.md, "The judgement", has the
-// proof; judge.cc the four passes, reach.cc a shortcut through two of them, scope.h the sets.
+// proof; judge.cc the four passes, recall.cc a shortcut through them, scope.h the sets.
 //
 //   judge(scope) --> sets of condemned blocks: a bitmap, a list of slabs, a count
 //
@@ -28,7 +28,7 @@ struct GarbageSet {
 
 class Judge {
  public:
-  enum class Scope { kAll, kThawed, kSuspects, kRescue, kYoung, kCondemned };
+  enum class Scope { kAll, kRecalled, kThawed, kSuspects, kRescue, kYoung, kCondemned };
   struct Judgement {
     size_t survivors, uncollectable, acquitted;
   };
@@ -91,9 +91,9 @@ class Judge {
   struct View;
   template <Scope kScope>
   static bool is_member(const loam_object *object);
-  template <Scope kScope, bool kDown = false, typename Visit>
+  template <Scope kScope, typename Visit>
   void each_member_word_of(size_t slab, Visit &&visit);
-  template <Scope kScope, bool kDown = false, typename Visit>  // kDown: from the last to the first
+  template <Scope kScope, typename Visit>
   void each_member_word(Visit &&visit);
   template <Scope kScope, typename Visit>
   void each_large_member(Visit &&visit);
@@ -105,24 +105,17 @@ class Judge {
   template <Scope kScope>
   static bool leads_out_of(const alloc::LargeRegistry *registry, loam_object *target);
 
-  // reach.cc
-  struct Reach;
-  void count_more(size_t number);
-  void reach_rest(loam_object *object, size_t cursor);
+  // recall.cc
+  struct Recalled;
+  template <typename IsOne>
+  void keep_remembered(IsOne &&is_one);
   void recall_roots();
-  bool is_still_root(const View<Scope::kAll> &view, const Root &root) const;
-  template <bool kDown>
-  EdgeTally reach_word(View<Scope::kAll> view, size_t slab, size_t word, uint64_t bits);
-  static EdgeTally reach_alike(View<Scope::kAll> view, const Type &type, const char *first,
-                               ptrdiff_t step);
-  template <bool kDown>
-  bool reach_in_order();
-  bool reach_large();
-  bool edges_lead_far() const;
-  void reach_from_memory();
-  void check_memory();
+  void mark_from_memory();
+  void start_anew();
+  void count_all_but_recalled();
 
   // judge.cc
+  bool edges_lead_far() const;
   template <Scope kScope>
   static void count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally);
   template <Scope kScope>
@@ -158,9 +151,11 @@ class Judge {
   template <Scope kScope>
   void mark_rest(loam_object *object);
   template <Scope kScope>
-  void mark_targets(View<kScope> view, loam_object *const *targets, size_t count);
+  void mark_targets(const View<kScope> &shared, loam_object *const *targets, size_t count);
   template <Scope kScope>
   void mark_from(View<kScope> view, loam_object *member);
+  template <Scope kScope>
+  void follow_stack(View<kScope> view);
   static void push(loam_object **stack, size_t *depth, loam_object *object);
   unsigned pop_batch(loam_object **out);
   void make_room(size_t count);
@@ -185,7 +180,9 @@ class Judge {
   alloc::Large *grey_large_ = nullptr;
   loam_object **mark_stack_ = nullptr;
   size_t remembered_count_ = 0;
-  Root *remembered_roots_ = nullptr;  // of the last full collection; may be gone
+  Root *remembered_roots_ = nullptr;    // of the last full collection; may be gone
+  const Recalled *recalled_ = nullptr;  // while they are followed
+  size_t uncounted_members_ = 0;        // marked before their edges were counted
 };
 
 }  // namespace loam::gc

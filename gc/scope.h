@@ -2,6 +2,7 @@
 // incremental cycle.
 //
 //   kAll        every container, while none is frozen    less the dead and condemned
+//   kRecalled   the same, as the remembered roots lead to them: edges to those are counted
 //   kThawed     every container, while some are          less the frozen, dead and condemned
 //   kSuspects   what the running cycle has not marked    less the frozen, dead and condemned
 //   kRescue     the same, counted at less cost: edges into other small containers count too, where
@@ -23,7 +24,9 @@ namespace loam::gc {
 template <Judge::Scope kScope>
 struct ScopeTable {
   // Not a list of slabs, but all of them.
-  static constexpr bool kWhole = kScope == Judge::Scope::kAll || kScope == Judge::Scope::kThawed;
+  static constexpr bool kWhole = kScope == Judge::Scope::kAll ||
+                                 kScope == Judge::Scope::kRecalled ||
+                                 kScope == Judge::Scope::kThawed;
   static constexpr bool kUnmarked =
       kScope == Judge::Scope::kSuspects || kScope == Judge::Scope::kRescue;
   // What an edge leads to is looked up in kBitmap.
@@ -46,7 +49,7 @@ inline bool Judge::is_member(const loam_object *object) {
 }
 
 // visit(slab, word, bits) for each word of a slab with blocks that may be members.
-template <Judge::Scope kScope, bool kDown, typename Visit>
+template <Judge::Scope kScope, typename Visit>
 inline void Judge::each_member_word_of(size_t slab, Visit &&visit) {
   const alloc::Range &range = heap_.range();
   const uint64_t *words = range.words(ScopeTable<kScope>::kBitmap, slab);
@@ -54,24 +57,21 @@ inline void Judge::each_member_word_of(size_t slab, Visit &&visit) {
   const uint64_t *set_aside = range.words(alloc::kFrozen, slab);
   const bool any_frozen = ScopeTable<kScope>::kMayMeetFrozen && frozen != 0;
   const size_t count = (range.slabs[slab].block_count + 63) / 64;
-  for (size_t i = 0; i < count; ++i) {
-    const size_t word = kDown ? count - 1 - i : i;
+  for (size_t word = 0; word < count; ++word) {
     uint64_t bits = allocated[word] & (kScope == Scope::kSuspects ? ~words[word] : words[word]);
     if (any_frozen) bits &= ~set_aside[word];
     if (bits != 0) visit(slab, word, bits);
   }
 }
 
-template <Judge::Scope kScope, bool kDown, typename Visit>
+template <Judge::Scope kScope, typename Visit>
 inline void Judge::each_member_word(Visit &&visit) {
-  static_assert(!kDown || ScopeTable<kScope>::kWhole);
   const alloc::Range &range = heap_.range();
   using alloc::Slab;
   if (ScopeTable<kScope>::kWhole) {
     const size_t count = heap_.slab_limit();
-    for (size_t i = 0; i < count; ++i) {
-      const size_t slab = kDown ? count - 1 - i : i;
-      if (range.tracked[slab] != 0) each_member_word_of<kScope, kDown>(slab, visit);
+    for (size_t slab = 0; slab < count; ++slab) {
+      if (range.tracked[slab] != 0) each_member_word_of<kScope>(slab, visit);
     }
     return;
   }
@@ -124,6 +124,20 @@ inline alloc::Large *Judge::large_member(const alloc::LargeRegistry *registry,
   return large;
 }
 
+// The remembered roots, as marking looks for them among all that it comes across.
+struct Judge::Recalled {
+  explicit Recalled(Judge &judge);
+  bool may_be(const loam_object *object) const { return test_bit(filter, place_of(object)); }
+  bool count_edge_to(const loam_object *object, size_t number) const;
+
+  static constexpr size_t kPlaces = size_t{1} << 14;  // few of 1024 share one, and it is 2 KiB
+  static size_t place_of(const loam_object *object) {
+    return reinterpret_cast<uintptr_t>(object) / LOAM_MIN_BLOCK % kPlaces;
+  }
+  Judge &gc;
+  uint64_t filter[kPlaces / 64] = {};
+};
+
 // The tables as the passes over one scope read them.
 template <Judge::Scope kScope>
 struct Judge::View : Tables {
@@ -134,6 +148,7 @@ struct Judge::View : Tables {
         frozen(gc.frozen != 0 ? gc.heap_.range().bitmaps[alloc::kFrozen] : nullptr),
         registry(&gc.heap_.large()),
         types(gc.types_.types),
+        recalled(gc.recalled_),
         far(ScopeTable<kScope>::kWhole && gc.edges_lead_far_) {}
 
   // Of the block that an edge leads to within the range; kNoNumber when it is in another set.
@@ -156,7 +171,8 @@ struct Judge::View : Tables {
   const uint64_t *frozen;  // null: nothing is
   const alloc::LargeRegistry *registry;
   Type *const *types;
-  bool far;  // edges lead far
+  const Recalled *recalled;  // of kRecalled
+  bool far;                  // edges lead far
 };
 
 // The type of 64 blocks that lie `size` bytes apart, if all are members and of one type with

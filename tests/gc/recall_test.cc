@@ -1,6 +1,7 @@
-// A full collection that starts from the roots of the last one (gc/reach.cc), and a cycle's MARK
-// (gc/mark.cc), in heaps linked in all the orders that make them choose their way: upwards,
-// downwards, at random, and upwards but for a part that sends them back at each step.
+// A full collection that starts from the roots of the last one (gc/recall.cc), and a cycle's MARK
+// (gc/mark.cc), in heaps linked in all the orders that make the latter choose its way: upwards,
+// downwards, at random, and upwards but for a part that sends it back at each step. Then remembered
+// roots that are none any more, or that others refer to.
 #include <algorithm>
 #include <random>
 #include <vector>
@@ -272,6 +273,139 @@ TEST_CASE("a remembered root keeps nothing when the reference to it moved inside
   CHECK(host.collect() == 0);
   nodes.back()->refs[0] = as_object(root);
   CHECK(host.collect() == kNodes);
+}
+
+TEST_CASE("of two remembered roots, the one that is none any more takes its own with it") {
+  for (const bool first_moves : {false, true}) {
+    INFO("first moves ", first_moves);
+    Host host;
+    const std::vector<Triple *> nodes = make_nodes(host);
+    std::vector<Triple *> moving(nodes.begin(), nodes.begin() + kNodes / 3);
+    std::vector<Triple *> staying(nodes.begin() + kNodes / 3, nodes.end());
+    if (!first_moves) std::swap(moving, staying);
+    Triple *root = link_tree(host, moving), *other = link_tree(host, staying);
+    CHECK(host.collect() == 0);
+    moving.back()->refs[0] = as_object(root);  // what held it was outside
+    CHECK(host.collect() == moving.size());
+    CHECK(host.collect() == 0);
+    CHECK(host.verify());
+    host.drop(other);
+    CHECK(host.collect() == staying.size());
+  }
+}
+
+TEST_CASE("a remembered root to which many edges lead, from what it leads to and from garbage") {
+  for (const std::size_t edges : {255u, 256u, 70000u}) {
+    INFO("edges ", edges);
+    Host host;
+    Triple *root = host.triple();
+    List *list = host.list();
+    host.give(root->refs[0], list);
+    for (std::size_t i = 0; i < edges; ++i) host.push(list, box(root));
+    host.set(root->refs[1], root);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(host.collect() == 0);
+      Pair *ring = host.ring(7);
+      host.set(ring->right, root);
+      host.drop(ring);
+      CHECK(host.collect() == 7);
+    }
+    CHECK(host.verify());
+    CHECK(loam_refcount(as_object(root)) == edges + 2);
+    host.drop(root);
+    CHECK(host.collect() == 2);
+  }
+}
+
+// Objects with three references or forty, linked and unlinked, held and let go of at random: a
+// collection leaves what can be reached, and nothing else.
+TEST_CASE("remembered roots of a heap that changes between collections") {
+  struct Node {
+    loam_object *object;
+    loam_object **refs;
+    std::size_t count, handles;
+  };
+  Host host;
+  loam_collect_disable(host.thread);
+  Random random(seed_or(20261201));
+  std::vector<Node> nodes;  // by address
+  const auto lies_before = [](const Node &node, const loam_object *object) {
+    return node.object < object;
+  };
+  const auto index_of = [&](const loam_object *object) {
+    const auto found = std::lower_bound(nodes.begin(), nodes.end(), object, lies_before);
+    return static_cast<std::size_t>(found - nodes.begin());
+  };
+  for (int round = 0; round < 60; ++round) {
+    for (Node &node : nodes) {  // nothing dies meanwhile
+      host.hold(node.object);
+      ++node.handles;
+    }
+    for (std::size_t i = random.below(2000); i > 0; --i) {
+      if (random.below(50) == 0) {
+        Sized *large = host.sized(40);
+        nodes.push_back({as_object(large), large->refs, 40, 1});
+      } else {
+        Triple *triple = host.triple();
+        nodes.push_back({as_object(triple), triple->refs, 3, 1});
+      }
+    }
+    std::sort(nodes.begin(), nodes.end(),
+              [](const Node &one, const Node &other) { return one.object < other.object; });
+    const std::size_t links = random.below(4);  // of four fields that change
+    for (Node &node : nodes) {
+      for (std::size_t i = 0; i < node.count; ++i) {
+        if (random.below(3) != 0) continue;
+        Node &target = nodes[random.below(nodes.size())];
+        if (random.below(4) > links) {
+          host.set(node.refs[i], nullptr);
+        } else if (target.handles == 0 || random.below(2) == 0) {
+          host.set(node.refs[i], target.object);
+        } else {  // what held it moves inside, and the other way round
+          --target.handles;
+          if (node.refs[i] != nullptr) ++nodes[index_of(node.refs[i])].handles;
+          node.refs[i] = target.object;
+        }
+      }
+    }
+    const std::size_t held_percent = random.below(4) == 0 ? 90 : random.below(5);
+    std::vector<loam_object *> dropped;
+    std::vector<std::size_t> queue;
+    std::vector<bool> reached(nodes.size());
+    const auto reach = [&](std::size_t i) {
+      if (!reached[i]) queue.push_back(i);
+      reached[i] = true;
+    };
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      for (; nodes[i].handles > 0 && random.below(100) >= held_percent; --nodes[i].handles) {
+        dropped.push_back(nodes[i].object);
+      }
+      if (nodes[i].handles != 0) reach(i);
+    }
+    while (!queue.empty()) {
+      const Node node = nodes[queue.back()];
+      queue.pop_back();
+      for (std::size_t i = 0; i < node.count; ++i) {
+        if (node.refs[i] != nullptr) reach(index_of(node.refs[i]));
+      }
+    }
+    std::vector<Node> left;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      if (reached[i]) left.push_back(nodes[i]);
+    }
+    const auto survivors = [&host] {
+      return host.stats().collections[LOAM_COLLECTION_FULL].survivors;
+    };
+    const std::uint64_t before = survivors();
+    for (loam_object *object : dropped) host.drop(object);
+    for (int i = 0; i < 2; ++i) host.collect();  // the second one finds what the first remembered
+    CHECK(survivors() - before == 2 * left.size());
+    if (round % 10 == 9) CHECK(host.verify());
+    nodes = left;
+  }
+  for (const Node &node : nodes) {
+    for (std::size_t i = node.handles; i > 0; --i) host.drop(node.object);
+  }
 }
 
 // In a heap that is large enough for a look at where edges lead, objects that hold all they can: 31
