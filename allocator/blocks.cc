@@ -115,6 +115,7 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   if (index == kNoSlab) return nullptr;
   forget_free_young(head);
   const Slab &slab = range_.slabs[index];
+  LOAM_ASSERT(!slab.lags);
   const size_t size = slab.block_size;
   const auto capacity = static_cast<size_t>(thread->heads[head].limit - pools_[head].list);
   const size_t most = capacity - capacity / 4;  // some may be freed before the others are used
@@ -230,8 +231,8 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
 }
 
 // A slab that lost an eighth of its blocks one by one is likely to lose the others so too. From
-// then on its bits are left as they are: they are in no cache. To look for them later costs no more
-// than the eighth did, and nothing where the whole slab goes.
+// then on its bits are left as they are: they are in no cache. Where the whole slab goes, nobody
+// will look for them; where much of it stays, that costs more than was gained.
 inline bool Heap::lets_lag(size_t index) {
   Slab &slab = range_.slabs[index];
   if (slab.lags) return true;

@@ -92,7 +92,9 @@ LOAM_NOINLINE void Returns::finish_slow(loam_thread *thread) {
     }
     heap_.return_words(&last, 1, false);
   }
-  if (!heap_.lagging.empty()) heap_.catch_up(thread);
+  if (heap_.lagging.empty()) return;
+  heap_.catch_up(thread);
+  may_lag_ = false;  // where host code comes in between, it gains nothing
 }
 
 }  // namespace loam::alloc

@@ -27,15 +27,15 @@ class Returns {
  public:
   explicit Returns(Heap &heap) : heap_(heap) {}
 
-  // Slabs may lag until finish(), which takes longer then; only while much is on its way.
-  void let_lag() { may_lag_ = true; }
+  // Whether slabs may lag until finish(), which takes longer then; only while much is on its way.
+  void let_lag(bool may) { may_lag_ = may; }
 
   // A block that is zero, header included.
   void add(size_t number) {
     if (number / 64 != word_) start_word(number / 64);
     bits_ |= Range::bit_of(number);
   }
-  // Nothing is on its way any more, and no slab lags.
+  // Nothing is on its way any more, and no slab lags; none will, where one did.
   void finish(loam_thread *thread) {
     if (bits_ != 0 || !heap_.lagging.empty()) finish_slow(thread);
   }

@@ -68,7 +68,7 @@ struct alignas(64) Slab {
   bool dirty;            // without a pool: holds bytes that are not zero
   bool resident;         // without a pool: its pages are there
   bool lags;
-  uint16_t loners;       // blocks that returned alone since it lagged last
+  uint16_t loners;       // words that cascades returned one by one since it was taken, or lagged
   uint16_t block_size;   // bytes
   uint16_t block_count;  // blocks that fit
   uint32_t allocated;

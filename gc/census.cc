@@ -21,10 +21,7 @@ Collector::Collector(alloc::Heap &heap, const Hooks &hooks, const Pacing &pacing
       weaks_(heap),
       judge_(heap, types_),
       full_trigger_(pacing.full_minimum_bytes),
-      cycle_(heap, types_, judge_, hooks_) {
-  // To catch up is a pause of its own.
-  if (pacing_.cascade_budget == SIZE_MAX) teardown_.returns.let_lag();
-}
+      cycle_(heap, types_, judge_, hooks_) {}
 
 void Collector::attach(loam_thread *thread) {
   static_assert((Judge::kScratch + Cycle::kScratch) * sizeof(loam_object *) <=

@@ -138,6 +138,8 @@ void Collector::cascade(loam_object *next, size_t most, size_t least) {
   activity_ = Activity::kDraining;
   teardown_.list_room = heap_.has_cache() ? Teardown::kListRoom : 0;
   const bool outer_holds = teardown_.holds_segments && frame_ != nullptr;
+  // To catch up is a pause of its own.
+  teardown_.returns.let_lag(pacing_.cascade_budget == SIZE_MAX && frame_ == nullptr);
   if (!teardown_.holds_segments) {
     heap_.hold_segments();
     teardown_.holds_segments = true;

@@ -211,7 +211,7 @@ LOAM_API const loam_type *loam_type_of(loam_runtime *runtime, const loam_object 
  * called once. owner (or NULL) is the object that the callback belongs to: there is no callback
  * once the owner is dead or condemned. It is not counted.
  * Ownership: *out_weak is the caller's, until loam_weak_destroy; target and owner are not kept
- * alive.
+ * alive by it. During the call, which may call out_of_memory, the caller holds both.
  * Errors: ENOMEM, EINVAL, ESTATE (target or owner is dead, or garbage whose finalizers have run);
  * *out_weak is NULL then. Threads: own. May collect: no. */
 LOAM_API loam_status loam_weak_create(loam_thread *thread, loam_object *target, loam_object *owner,
