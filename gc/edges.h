@@ -110,6 +110,8 @@ LOAM_ALWAYS_INLINE size_t gather_run(const Type &type, const loam_object *object
 // NULL to targets[count], pointers or words; returns the new count. At most kMostFields: a word may
 // be named as a reference and as a tagged word.
 constexpr size_t kMostFields = 2 * kMappedWords;
+// Who gathers the edges of many objects looks at them once there are so many.
+constexpr size_t kGathered = 96;
 
 template <typename Target>
 inline size_t gather_fields(const Type &type, const loam_object *object, Target *targets,

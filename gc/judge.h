@@ -1,5 +1,5 @@
 // The judge: which members of a set of containers are garbage. DESIGN.md, "The judgement", has the
-// proof; judge.cc the four passes, recall.cc a shortcut through them, scope.h the sets.
+// proof; judge.cc the passes, count.cc the first of them, recall.cc a shortcut, scope.h the sets.
 //
 //   judge(scope) --> sets of condemned blocks: a bitmap, a list of slabs, a count
 //
@@ -114,7 +114,7 @@ class Judge {
   void start_anew();
   void count_all_but_recalled();
 
-  // judge.cc
+  // count.cc
   bool edges_lead_far() const;
   template <Scope kScope>
   static void count_edge(const View<kScope> &view, loam_object *target, EdgeTally &tally);
@@ -138,6 +138,8 @@ class Judge {
   EdgeTally count_object(loam_object *object);
   template <Scope kScope>
   void count_edges();
+
+  // judge.cc
   template <Scope kScope>
   Judgement mark_from_roots(bool quiet);
   bool is_root(const loam_object *object, uint32_t inner, bool quiet, Judgement &tally);
@@ -154,6 +156,8 @@ class Judge {
   void mark_targets(const View<kScope> &shared, loam_object *const *targets, size_t count);
   template <Scope kScope>
   void mark_from(View<kScope> view, loam_object *member);
+  template <Scope kScope>
+  void follow_chain(const View<kScope> &shared);
   template <Scope kScope>
   void follow_stack(View<kScope> view);
   static void push(loam_object **stack, size_t *depth, loam_object *object);

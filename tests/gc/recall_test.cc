@@ -317,94 +317,136 @@ TEST_CASE("a remembered root to which many edges lead, from what it leads to and
   }
 }
 
-// Objects with three references or forty, linked and unlinked, held and let go of at random: a
-// collection leaves what can be reached, and nothing else.
-TEST_CASE("remembered roots of a heap that changes between collections") {
+namespace {
+
+// Objects with three references or forty, linked and unlinked, held and let go of at random, and
+// what can be reached of them.
+class ChangingHeap {
+ public:
+  ChangingHeap(Host &host, std::uint64_t seed) : host_(host), random_(seed) {}
+  ~ChangingHeap() {
+    for (const Node &node : nodes_) {
+      for (std::size_t i = node.handles; i > 0; --i) host_.drop(node.object);
+    }
+  }
+
+  void grow() {
+    for (Node &node : nodes_) {  // nothing dies while it changes
+      host_.hold(node.object);
+      ++node.handles;
+    }
+    for (std::size_t i = random_.below(2000); i > 0; --i) {
+      if (random_.below(50) == 0) {
+        Sized *large = host_.sized(40);
+        nodes_.push_back({as_object(large), large->refs, 40, 1});
+      } else {
+        Triple *triple = host_.triple();
+        nodes_.push_back({as_object(triple), triple->refs, 3, 1});
+      }
+    }
+    std::sort(nodes_.begin(), nodes_.end(),
+              [](const Node &one, const Node &other) { return one.object < other.object; });
+  }
+
+  void relink() {
+    const std::size_t links = random_.below(4);  // of four fields that change
+    for (Node &node : nodes_) {
+      for (std::size_t i = 0; i < node.count; ++i) {
+        if (random_.below(3) == 0) relink(node.refs[i], links);
+      }
+    }
+  }
+
+  // Lets go of most of what is held from outside, or of little; returns how many objects are left.
+  std::size_t drop_handles() {
+    const std::size_t held_percent = random_.below(4) == 0 ? 90 : random_.below(5);
+    std::vector<loam_object *> dropped;
+    std::vector<Node> left;
+    for (Node &node : nodes_) {
+      for (; node.handles > 0 && random_.below(100) >= held_percent; --node.handles) {
+        dropped.push_back(node.object);
+      }
+    }
+    const std::vector<bool> reached = reachable();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (reached[i]) left.push_back(nodes_[i]);
+    }
+    nodes_.swap(left);
+    for (loam_object *object : dropped) host_.drop(object);
+    return nodes_.size();
+  }
+
+ private:
   struct Node {
     loam_object *object;
     loam_object **refs;
     std::size_t count, handles;
   };
-  Host host;
-  loam_collect_disable(host.thread);
-  Random random(seed_or(20261201));
-  std::vector<Node> nodes;  // by address
-  const auto lies_before = [](const Node &node, const loam_object *object) {
-    return node.object < object;
-  };
-  const auto index_of = [&](const loam_object *object) {
-    const auto found = std::lower_bound(nodes.begin(), nodes.end(), object, lies_before);
-    return static_cast<std::size_t>(found - nodes.begin());
-  };
-  for (int round = 0; round < 60; ++round) {
-    for (Node &node : nodes) {  // nothing dies meanwhile
-      host.hold(node.object);
-      ++node.handles;
+
+  std::size_t index_of(const loam_object *object) const {
+    const auto found = std::lower_bound(
+        nodes_.begin(), nodes_.end(), object,
+        [](const Node &node, const loam_object *other) { return node.object < other; });
+    return static_cast<std::size_t>(found - nodes_.begin());
+  }
+
+  void relink(loam_object *&field, std::size_t links) {
+    Node &target = nodes_[random_.below(nodes_.size())];
+    if (random_.below(4) > links) {
+      host_.set(field, nullptr);
+    } else if (target.handles == 0 || random_.below(2) == 0) {
+      host_.set(field, target.object);
+    } else {  // what held it moves inside, and the other way round
+      --target.handles;
+      if (field != nullptr) ++nodes_[index_of(field)].handles;
+      field = target.object;
     }
-    for (std::size_t i = random.below(2000); i > 0; --i) {
-      if (random.below(50) == 0) {
-        Sized *large = host.sized(40);
-        nodes.push_back({as_object(large), large->refs, 40, 1});
-      } else {
-        Triple *triple = host.triple();
-        nodes.push_back({as_object(triple), triple->refs, 3, 1});
-      }
-    }
-    std::sort(nodes.begin(), nodes.end(),
-              [](const Node &one, const Node &other) { return one.object < other.object; });
-    const std::size_t links = random.below(4);  // of four fields that change
-    for (Node &node : nodes) {
-      for (std::size_t i = 0; i < node.count; ++i) {
-        if (random.below(3) != 0) continue;
-        Node &target = nodes[random.below(nodes.size())];
-        if (random.below(4) > links) {
-          host.set(node.refs[i], nullptr);
-        } else if (target.handles == 0 || random.below(2) == 0) {
-          host.set(node.refs[i], target.object);
-        } else {  // what held it moves inside, and the other way round
-          --target.handles;
-          if (node.refs[i] != nullptr) ++nodes[index_of(node.refs[i])].handles;
-          node.refs[i] = target.object;
-        }
-      }
-    }
-    const std::size_t held_percent = random.below(4) == 0 ? 90 : random.below(5);
-    std::vector<loam_object *> dropped;
+  }
+
+  std::vector<bool> reachable() const {
+    std::vector<bool> reached(nodes_.size());
     std::vector<std::size_t> queue;
-    std::vector<bool> reached(nodes.size());
     const auto reach = [&](std::size_t i) {
       if (!reached[i]) queue.push_back(i);
       reached[i] = true;
     };
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      for (; nodes[i].handles > 0 && random.below(100) >= held_percent; --nodes[i].handles) {
-        dropped.push_back(nodes[i].object);
-      }
-      if (nodes[i].handles != 0) reach(i);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (nodes_[i].handles != 0) reach(i);
     }
     while (!queue.empty()) {
-      const Node node = nodes[queue.back()];
+      const Node &node = nodes_[queue.back()];
       queue.pop_back();
       for (std::size_t i = 0; i < node.count; ++i) {
         if (node.refs[i] != nullptr) reach(index_of(node.refs[i]));
       }
     }
-    std::vector<Node> left;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      if (reached[i]) left.push_back(nodes[i]);
-    }
-    const auto survivors = [&host] {
-      return host.stats().collections[LOAM_COLLECTION_FULL].survivors;
-    };
-    const std::uint64_t before = survivors();
-    for (loam_object *object : dropped) host.drop(object);
-    for (int i = 0; i < 2; ++i) host.collect();  // the second one finds what the first remembered
-    CHECK(survivors() - before == 2 * left.size());
-    if (round % 10 == 9) CHECK(host.verify());
-    nodes = left;
+    return reached;
   }
-  for (const Node &node : nodes) {
-    for (std::size_t i = node.handles; i > 0; --i) host.drop(node.object);
+
+  Host &host_;
+  Random random_;
+  std::vector<Node> nodes_;  // by address
+};
+
+}  // namespace
+
+TEST_CASE("collections of a heap that changes in between leave what can be reached, and no more") {
+  const std::uint64_t seed = seed_or(20261201);
+  INFO("seed ", seed);
+  Host host;
+  loam_collect_disable(host.thread);
+  ChangingHeap heap(host, seed);
+  const auto survivors = [&host] {
+    return host.stats().collections[LOAM_COLLECTION_FULL].survivors;
+  };
+  for (int round = 0; round < 60; ++round) {
+    heap.grow();
+    heap.relink();
+    const std::uint64_t before = survivors();
+    const std::size_t left = heap.drop_handles();
+    for (int i = 0; i < 2; ++i) host.collect();  // the second finds what the first remembered
+    CHECK(survivors() - before == 2 * left);
+    if (round % 10 == 9) CHECK(host.verify());
   }
 }
 
