@@ -230,33 +230,26 @@ void Heap::return_word(size_t index, size_t word, uint64_t bits) {
   return_words(&one, 1, false);
 }
 
-// A slab that lost an eighth of its blocks one by one is likely to lose the others so too. From
-// then on its bits are left as they are: they are in no cache. Where the whole slab goes, nobody
-// will look for them; where much of it stays, that costs more than was gained.
-inline bool Heap::lets_lag(size_t index) {
-  Slab &slab = range_.slabs[index];
-  if (slab.lags) return true;
-  if (LOAM_EXPECT(++slab.loners <= slab.block_count / 8)) return false;
-  list_slab(lagging, &Slab::lagging, index);
-  return slab.lags = true;
-}
-
 void Heap::return_words(const ReturnedWord *words, size_t words_count, bool may_lag) {
   const AtRest tables(*this);
   size_t bytes = 0;
   for (const ReturnedWord *at = words; at != words + words_count; ++at) {
     const size_t index = at->word / kWordsPerStretch;
+    if (lose(*at)) continue;
     const auto count = static_cast<uint32_t>(count_bits(at->bits));
     Slab &slab = tables.slabs[index];
     bytes += size_t{count} * slab.block_size;
     pools_[slab.head].allocated -= count;
-    if (may_lag && lets_lag(index)) {
-      if (LOAM_RARELY(slab.allocated == slab.block_count)) link_partial(slab, index);
-      slab.allocated -= count;
-      if (LOAM_RARELY(slab.allocated == 0)) release_slab(index);
-    } else {
-      tables.clear_bits<true>(at->word, at->bits, count);
-    }
+    // A slab that lost an eighth of its blocks singly is likely to lose the others so too. From
+    // then on its bits are left as they are: they are in no cache. Where the whole slab goes,
+    // nobody will look for them; where much of it stays, that costs more than was gained.
+    const bool will_lag =
+        may_lag && LOAM_RARELY(++slab.lost > slab.block_count / 8) && slab.allocated > count;
+    tables.clear_bits<true>(at->word, at->bits, count);
+    if (LOAM_EXPECT(!will_lag)) continue;
+    slab.lags = true;
+    slab.lost = 0;
+    list_slab(lagging, &Slab::lagging, index);
   }
   handed_out_bytes_ -= bytes;
 }

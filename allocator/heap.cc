@@ -232,9 +232,8 @@ size_t Heap::take_slab(unsigned head) {
 void Heap::release_slab(size_t index) {
   Slab &slab = range_.slabs[index];
   LOAM_ASSERT(slab.allocated == 0);
-  if (LOAM_RARELY(slab.lags)) clear_all_bits(index);
   slab.lags = false;
-  slab.loners = 0;
+  slab.lost = 0;
   unlink_partial(slab, index);
   --pools_[slab.head].slabs;
   --slabs_in_use_;

@@ -67,6 +67,7 @@ class Heap {
   // its pages are not given back before.
   void return_slab(size_t slab);
   void return_words(const ReturnedWord *words, size_t count, bool may_lag);  // of one slab or many
+  bool lose(const ReturnedWord &word);
   void catch_up(loam_thread *thread);  // no slab lags any more
   void prefetch_words(const ReturnedWord *words, size_t count) const;  // what that will touch
   // While held (nests), segments that empty stay; then all but the few that are kept go back.
@@ -210,7 +211,7 @@ class Heap {
   bool commit_segment(size_t segment);
   void decommit_segment(size_t segment);
   void return_block(void *block);
-  bool lets_lag(size_t slab);
+  void lose_all(size_t slab);
   void clear_all_bits(size_t slab);
   void catch_up(size_t slab);
   unsigned list_end() const { return LOAM_HEADS_PRIVATE + private_pools_; }
@@ -289,8 +290,7 @@ class Heap {
   uint64_t failures_ = 0;
   unsigned locks_ = 0;
   unsigned segment_holds_ = 0;
-  bool watched_ = false;
-  bool debug_ = false;
+  bool watched_ = false, debug_ = false;
   TortureState torture_;
   const base::Report *report_ = nullptr;
 };

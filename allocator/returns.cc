@@ -48,10 +48,18 @@ LOAM_NOINLINE void Heap::catch_up(loam_thread *thread) {
   }
 }
 
+LOAM_NOINLINE void Heap::lose_all(size_t index) {
+  clear_all_bits(index);
+  catch_up(index);
+}
+
 void Heap::catch_up(size_t index) {
   Slab &slab = range_.slabs[index];
+  pools_[slab.head].allocated -= slab.lost;
+  handed_out_bytes_ -= size_t{slab.lost} * slab.block_size;
+  slab.allocated -= slab.lost;
+  slab.lost = 0;
   slab.lags = false;
-  slab.loners = 0;
   size_t left = 0;
   for (size_t word = 0; word * 64 < slab.block_count; ++word) {
     uint64_t &allocated = range_.words(kAllocated, index)[word];
@@ -71,6 +79,7 @@ void Heap::catch_up(size_t index) {
     young_bits &= ~gone;
   }
   LOAM_CHECK(left == slab.allocated);
+  if (left == 0) release_slab(index);
 }
 
 LOAM_NOINLINE void Returns::turn() {

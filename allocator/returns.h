@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/base/byte_masks.h"
 #include "allocator/base/check.h"
 #include "allocator/heap.h"
 
@@ -44,7 +45,7 @@ class Returns {
   static constexpr size_t kBatch = 32;
 
   void start_word(size_t word) {
-    if (LOAM_EXPECT(bits_ != 0)) {
+    if (LOAM_EXPECT(bits_ != 0) && !heap_.lose({word_, bits_})) {
       words_[half_][filled_++] = {word_, bits_};
       if (filled_ == kBatch) turn();
     }
@@ -63,5 +64,15 @@ class Returns {
   unsigned half_ = 0;
   ReturnedWord words_[2][kBatch];
 };
+
+// Whether the blocks' slab lags, and no more is to be done for them.
+inline bool Heap::lose(const ReturnedWord &word) {
+  const size_t index = word.word / kWordsPerStretch;
+  Slab &slab = range_.slabs[index];
+  if (!slab.lags) return false;
+  slab.lost = static_cast<uint16_t>(slab.lost + base::count_bits(word.bits));
+  if (LOAM_RARELY(slab.lost == slab.allocated)) lose_all(index);
+  return true;
+}
 
 }  // namespace loam::alloc

@@ -2,15 +2,15 @@
 //
 //   slab: 64 KiB of blocks of one pool, and nothing else; blocks of n bytes start at multiples of n
 //
-// slab.allocated == the bits set in the slab's kAllocated stretch, where it does not lag;
-//       heap.young_blocks == the bits set in kYoung.
+// slab.allocated == the bits set in the slab's kAllocated stretch; heap.young_blocks == the
+//       bits set in kYoung.
 // A slab with a free block is on its pool's partial list; a full one is not.
 // pool.allocated == the sum of slab.allocated over its slabs.
 // A block of an object pool that is free is zero.
 // A slab that belongs to no pool has no bit set in any table, and its segment's free_slabs
-//       bit is set.
-// Of a slab that lags, the bits of free blocks may be set still; their headers are 0. None
-//       does while host code runs.
+//       bit is set. One whose last block returned belongs to none.
+// Of a slab that lags, slab.lost free blocks are counted in no place yet, and their bits are
+//       set; their headers are 0. None does while host code runs.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -68,7 +68,7 @@ struct alignas(64) Slab {
   bool dirty;            // without a pool: holds bytes that are not zero
   bool resident;         // without a pool: its pages are there
   bool lags;
-  uint16_t loners;       // words that cascades returned one by one since it was taken, or lagged
+  uint16_t lost;         // where it lags: blocks since; else words that cascades returned singly
   uint16_t block_size;   // bytes
   uint16_t block_count;  // blocks that fit
   uint32_t allocated;

@@ -163,6 +163,10 @@ size_t Heap::verify_slab(size_t index) const {
     report_->message("[A-7] slab %zu has a pool, and is free", index);
     ++findings;
   }
+  if (slab.allocated == 0) {
+    report_->message("[A-7] slab %zu has a pool, and no block", index);
+    ++findings;
+  }
   if (slab.lags) {
     report_->message("[A-13] slab %zu lags", index);
     ++findings;

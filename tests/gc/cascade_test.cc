@@ -239,6 +239,41 @@ TEST_CASE("slabs that lose blocks one by one, and fill up again, account for eac
   for (Pair *node : nodes) host.drop(node);
 }
 
+TEST_CASE("slabs that lose their last blocks when they lag, or are about to") {
+  constexpr std::size_t kSlabs = 200, kPerSlab = 256, kYoung = 120;  // of 256 bytes
+  std::size_t left_in_slab = 0;                                      // old objects
+  SUBCASE("so few that they would lag with the last") { left_in_slab = kPerSlab / 8 + 1; }
+  SUBCASE("so many that the last wait on a list") { left_in_slab = kPerSlab / 2; }
+  Host host("collect_at=safepoint");
+  static constexpr std::uint16_t kOffsets[] = {8, 16};
+  loam_type_spec spec = spec_of("large pair", 256);
+  spec.ref_offsets = kOffsets;
+  spec.ref_count = 2;
+  loam_type *type = host.register_type(spec);
+  std::vector<Pair *> all, nodes;
+  for (std::size_t i = 0; i < kSlabs * kPerSlab; ++i) all.push_back(host.make<Pair>(type));
+  for (Pair *pair : all) {
+    const auto at = reinterpret_cast<std::uintptr_t>(pair) % (kPerSlab * 256) / 256;
+    if (at < left_in_slab) {
+      nodes.push_back(pair);
+    } else {
+      host.drop(pair);
+    }
+  }
+  host.collect();
+  std::shuffle(nodes.begin(), nodes.end(), std::mt19937_64(seed_or(20261201)));
+  std::vector<Pair *> tree;  // what is young dies first, and goes to the list
+  for (std::size_t i = 0; i < kYoung; ++i) tree.push_back(host.make<Pair>(type));
+  tree.insert(tree.end(), nodes.begin(), nodes.end());
+  for (std::size_t i = 1; i < tree.size(); ++i) {
+    Pair *parent = tree[(i - 1) / 2];
+    host.give(i % 2 == 1 ? parent->left : parent->right, tree[i]);
+  }
+  host.drop(tree[0]);
+  CHECK(host.verify());
+  CHECK(host.bytes() == 0);
+}
+
 TEST_CASE("what waits is freed at twice the rate of allocation") {
   Host host("cascade_budget=1,young_threshold=1073741824");
   constexpr std::size_t kObjects = 20000;
