@@ -48,11 +48,12 @@ void Judge::keep_remembered(IsOne &&is_one) {
 
 // Forgets the remembered roots that most likely are none any more. The block may be another object
 // by now, or free; and where what was outside has let go of a whole heap, the shortcut would lead
-// nowhere. Nor is it taken while another collection's garbage is about, which marking would follow,
-// or where a trace may report too much: that shows in counts alone.
+// nowhere. It is not taken while another collection's garbage is about, which marking would follow;
+// nor where somebody wants to know of all counts that are wrong: of what a trace reports, and in
+// watched runtimes.
 void Judge::recall_roots() {
   const View<Scope::kAll> view(*this);
-  if (condemned != 0 || types_.any_trace) remembered_count_ = 0;
+  if (condemned != 0 || types_.any_trace || !heap_.has_cache()) remembered_count_ = 0;
   keep_remembered([&](const Root &root) {
     return view.member_number(root.object) != kNoNumber &&
            heap_.range().is_handed_out(root.object) && is_member<Scope::kAll>(root.object) &&
@@ -62,6 +63,7 @@ void Judge::recall_roots() {
 
 // Marks all that the remembered roots lead to, and then them.
 LOAM_NOINLINE void Judge::mark_from_memory() {
+  if (remembered_count_ == 0) return;
   const Recalled recalled(*this);
   recalled_ = &recalled;
   const View<Scope::kRecalled> view(*this);
@@ -74,7 +76,9 @@ LOAM_NOINLINE void Judge::mark_from_memory() {
     uncounted_members_ += static_cast<size_t>(
         __builtin_popcountll(bits & view.marks[slab * kWordsPerStretch + word]));
   });
-  for (size_t i = 0; i < remembered_count_; ++i) {  // as if they had been counted: they were
+  // Their edges were looked at with that; their refcounts are noted, as by count_word, for whoever
+  // looks for roots.
+  for (size_t i = 0; i < remembered_count_; ++i) {
     const loam_object *root = remembered_roots_[i].object;
     const size_t number = view.number_of(root);
     view.marks[number / 64] |= Range::bit_of(number);
@@ -100,15 +104,16 @@ LOAM_NOINLINE void Judge::start_anew() {
 void Judge::count_all_but_recalled() {
   const View<Scope::kAll> view(*this);
   recall_roots();
-  for (bool proven = false; !proven;) {
-    if (remembered_count_ != 0) mark_from_memory();
+  mark_from_memory();
+  count_edges<Scope::kAll>();
+  const size_t recalled = remembered_count_;
+  keep_remembered([&view](const Root &root) {
+    return root.object->refcount > view.inner_edges(view.number_of(root.object));
+  });
+  if (remembered_count_ != recalled) {
+    start_anew();
+    mark_from_memory();  // those that are left have been proven
     count_edges<Scope::kAll>();
-    const size_t recalled = remembered_count_;
-    keep_remembered([&view](const Root &root) {
-      return root.object->refcount > view.inner_edges(view.number_of(root.object));
-    });
-    proven = remembered_count_ == recalled;
-    if (!proven) start_anew();
   }
   remembered_count_ = 0;  // mark_from_roots remembers those of today
 }

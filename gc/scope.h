@@ -130,7 +130,7 @@ struct Judge::Recalled {
   bool may_be(const loam_object *object) const { return test_bit(filter, place_of(object)); }
   bool count_edge_to(const loam_object *object, size_t number) const;
 
-  static constexpr size_t kPlaces = size_t{1} << 14;  // few of 1024 share one, and it is 2 KiB
+  static constexpr size_t kPlaces = size_t{1} << 14;  // 1024 roots take up to an eighth, in 2 KiB
   static size_t place_of(const loam_object *object) {
     return reinterpret_cast<uintptr_t>(object) / LOAM_MIN_BLOCK % kPlaces;
   }

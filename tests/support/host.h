@@ -104,11 +104,12 @@ class Host {
 
   Host() : Host(loam_options{}) {}
   explicit Host(const char *options) : Host(options_from(options)) {}
-  explicit Host(loam_options options) {
+  explicit Host(loam_options options, bool traced_types = true) {
     install_hooks(&options);
     REQUIRE(loam_runtime_create(&options, &runtime) == LOAM_OK);
     thread = loam_runtime_main_thread(runtime);
-    REQUIRE(register_types(runtime, {finalize_pair, dispose_pair}, &types) == LOAM_OK);
+    REQUIRE(register_types(runtime, {finalize_pair, dispose_pair}, &types, traced_types) ==
+            LOAM_OK);
     baseline_ = stats().bytes_in_use;
   }
   ~Host() {

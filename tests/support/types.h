@@ -195,8 +195,9 @@ inline loam_type_spec list_spec(const char *name) {
   return spec;
 }
 
-// Registers all of Types; the first status that is not LOAM_OK ends it.
-inline loam_status register_types(loam_runtime *runtime, const TypeHooks &hooks, Types *out) {
+// Registers all of Types, or those without a trace; the first status that is not LOAM_OK ends it.
+inline loam_status register_types(loam_runtime *runtime, const TypeHooks &hooks, Types *out,
+                                  bool traced_ones = true) {
   loam_type_spec traced = spec_of("traced_pair", sizeof(Pair));
   traced.trace = detail::trace_pair;
   loam_type_spec finalized = pair_spec("finalized_pair");
@@ -219,6 +220,7 @@ inline loam_status register_types(loam_runtime *runtime, const TypeHooks &hooks,
       {spec_of("leaf", sizeof(Leaf)), &out->leaf},
   };
   for (const auto &row : rows) {
+    if (row.spec.trace != nullptr && !traced_ones) continue;
     loam_status status = loam_type_register(runtime, &row.spec, row.out_type);
     if (status != LOAM_OK) return status;
   }

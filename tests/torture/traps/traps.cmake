@@ -62,3 +62,15 @@ trap(uncounted SOURCE gc/judge.cc
      OLD "  count_edges<kScope>();"
      NEW "  if (kScope != Scope::kSuspects) count_edges<kScope>();"
      CAUGHT_BY "a closed set larger than a batch*")
+
+# A collection marks from the roots of the last one, and does not look whether they are some still.
+trap(roots_unproven SOURCE gc/recall.cc
+     OLD "return root.object->refcount > view.inner_edges(view.number_of(root.object));"
+     NEW "return true;"
+     CAUGHT_BY "of two remembered roots*")
+
+# Nor counts the edges that lead back to them.
+trap(roots_uncounted SOURCE gc/recall.cc
+     OLD "  if (Tables(gc.heap_.range()).count(number)) gc.edge_tally_.overflowed = true;"
+     NEW "  (void)number;"
+     CAUGHT_BY "of two remembered roots*")
