@@ -3,13 +3,14 @@
 //
 //   recall   the remembered roots to which more refers than members did then
 //   mark     what they lead to. They themselves are not: each edge to one is counted on the way
-//   count    the edges of what was not marked (judge.cc), some of which may lead to them too
+//   count    the edges of what was not marked (count.cc), some of which may lead to them too
 //   check    now all edges to them are counted, and show whether each is a root
 //
 // If so, what was marked is reachable, and no count of it is needed; the other passes go on with
 // what was not. If not, what is left of the roots has been proven, and is marked from anew.
 #include <algorithm>
 
+#include "allocator/base/byte_masks.h"
 #include "allocator/base/check.h"
 #include "gc/scope.h"
 
@@ -73,8 +74,7 @@ LOAM_NOINLINE void Judge::mark_from_memory() {
   follow_stack<Scope::kRecalled>(view);
   recalled_ = nullptr;
   each_member_word<Scope::kAll>([this, &view](size_t slab, size_t word, uint64_t bits) {
-    uncounted_members_ += static_cast<size_t>(
-        __builtin_popcountll(bits & view.marks[slab * kWordsPerStretch + word]));
+    uncounted_members_ += base::count_bits(bits & view.marks[slab * kWordsPerStretch + word]);
   });
   // Their edges were looked at with that; their refcounts are noted, as by count_word, for whoever
   // looks for roots.
