@@ -279,6 +279,10 @@ inline void Collector::release_later(loam_object *child, loam_object *&next) {
   if (queue.holds_little()) {
     if (!release(child)) return;
     if (next != nullptr) queue.push(ReleaseQueue::dead(next));
+    // Of a chain that was made in one go the next ones lie behind it. By itself the processor looks
+    // less far ahead, and not past the end of a page.
+    constexpr size_t kAhead = 2048;  // bytes
+    __builtin_prefetch(reinterpret_cast<const char *>(child) + kAhead, 1);
     next = child;
   } else if (LOAM_EXPECT(!queue.full())) {
     queue.push(ReleaseQueue::edge_to(child));
