@@ -1,5 +1,7 @@
 #include "allocator/start_map.h"
 
+#include <algorithm>
+
 #include "allocator/base/byte_masks.h"
 #include "allocator/os_memory.h"
 
@@ -17,14 +19,14 @@ LOAM_NOINLINE StartMap::Region &StartMap::region_of(uintptr_t number) const {
 }
 
 bool StartMap::rebuild(size_t capacity) {
-  auto *fresh = static_cast<Region *>(system_.allocate_zeroed(capacity * sizeof(Region)));
+  auto *fresh = static_cast<Region *>(system_.allocate(capacity * sizeof(Region)));
   if (fresh == nullptr) return false;
+  std::fill_n(fresh, capacity, kFreeRegion);
   Region *const old = regions_;
   const size_t old_capacity = mask_ + 1;
   regions_ = fresh;
   mask_ = capacity - 1;
   count_ = 0;
-  last_ = kNoRegion;
   for (size_t at = 0; at < old_capacity; ++at) {
     const Region &region = old[at];
     if (region.table == nullptr) continue;
@@ -37,13 +39,6 @@ bool StartMap::rebuild(size_t capacity) {
   }
   if (old != &none_) system_.free(old);
   return true;
-}
-
-LOAM_NOINLINE bool StartMap::approach(uintptr_t number) {
-  Table *table = region_of(number).table;
-  if (table == nullptr) table = add_region(number);
-  if (table != nullptr) last_ = Region{number, table};
-  return table != nullptr;
 }
 
 bool StartMap::prepare() {
@@ -60,7 +55,8 @@ bool StartMap::prepare() {
   return true;
 }
 
-StartMap::Table *StartMap::add_region(uintptr_t number) {
+LOAM_NOINLINE StartMap::Table *StartMap::find_or_add(uintptr_t number) {
+  if (Table *const table = region_of(number).table; table != nullptr) return table;
   if (!prepare()) return nullptr;
   Table *const table = spare_;
   spare_ = nullptr;
@@ -82,7 +78,6 @@ void StartMap::close() {
   if (regions_ != &none_) system_.free(regions_);
   regions_ = &none_;
   mask_ = count_ = 0;
-  last_ = kNoRegion;
 }
 
 }  // namespace loam::alloc

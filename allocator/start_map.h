@@ -37,7 +37,7 @@ class StartMap {
   bool prepare();  // so that the next insert does not fail; false: there is no memory
   unsigned find(const void *block) const;  // the code; 0: the block is not in the map
   unsigned erase(const void *block);       // the same; it is in the map no more
-  // The same, but 0 also for blocks beyond the region where the last one was inserted.
+  // The same in fewer steps, but 0 also for a few blocks that are in the map.
   unsigned erase_near(const void *block);
   // The size of a long block in the map, which is kept when it leaves.
   size_t &long_bytes(const void *block) const;
@@ -61,23 +61,26 @@ class StartMap {
     uintptr_t number;
     Table *table;  // null: the entry is free
   };
+  static constexpr Region kFreeRegion = {UINTPTR_MAX, nullptr};
 
   static uintptr_t address_of(const void *block) { return reinterpret_cast<uintptr_t>(block); }
   // The entry of a region, or the free one where it would be put.
   Region &region_of(uintptr_t number) const;
-  bool is_near(uintptr_t address) const { return address >> kRegionShift == last_.number; }
   static uint16_t &entry_in(Table &table, uintptr_t address) {
     return table.entries[address % kRegionBytes >> kGranuleShift];
   }
+  // Where a region is, if no other one of the same remainder came before it: nearly always.
+  const Region &first_place(uintptr_t number) const { return regions_[number & mask_]; }
   // null: no block of its region is in the map.
   Table *table_of(uintptr_t address) const {
-    return LOAM_EXPECT(is_near(address)) ? last_.table : region_of(address >> kRegionShift).table;
+    const uintptr_t number = address >> kRegionShift;
+    const Region &first = first_place(number);
+    return LOAM_EXPECT(first.number == number) ? first.table : region_of(number).table;
   }
   static unsigned code_at(unsigned entry, uintptr_t address);
   static unsigned take_code(Table &table, uintptr_t address);
-  static size_t table_bytes();      // whole pages
-  bool approach(uintptr_t number);  // has last_ be that region; false: there is no memory
-  Table *add_region(uintptr_t number);
+  static size_t table_bytes();           // whole pages
+  Table *find_or_add(uintptr_t number);  // null: there is no memory
   // Puts the regions into a table of this capacity, and gives up those without a block. False:
   // there is no memory, and nothing has changed.
   bool rebuild(size_t capacity);
@@ -85,11 +88,8 @@ class StartMap {
   base::SystemHeap system_;
   // Open addressing, at most half full. Regions that lie side by side, as a source of memory takes
   // them, do not collide.
-  Region none_ = {};
+  Region none_ = kFreeRegion;
   Region *regions_ = &none_;
-  // A copy of the entry of the region where the last inserted block lies.
-  static constexpr Region kNoRegion = {UINTPTR_MAX, nullptr};
-  Region last_ = kNoRegion;
   Table *spare_ = nullptr;  // for the next region
   size_t mask_ = 0;
   size_t count_ = 0;
@@ -97,8 +97,14 @@ class StartMap {
 
 inline bool StartMap::insert(const void *block, unsigned code) {
   const uintptr_t address = address_of(block);
-  if (LOAM_RARELY(!is_near(address)) && !approach(address >> kRegionShift)) return false;
-  uint16_t &entry = entry_in(*last_.table, address);
+  const uintptr_t number = address >> kRegionShift;
+  const Region &first = first_place(number);
+  Table *table = first.table;
+  if (LOAM_RARELY(first.number != number)) {
+    table = find_or_add(number);
+    if (table == nullptr) return false;
+  }
+  uint16_t &entry = entry_in(*table, address);
   LOAM_ASSERT(entry == 0);
   const auto unit = static_cast<unsigned>(address >> kUnitShift) & ((1u << kCodeShift) - 1);
   entry = static_cast<uint16_t>(code << kCodeShift | unit);
@@ -112,17 +118,17 @@ inline unsigned StartMap::code_at(unsigned entry, uintptr_t address) {
   return LOAM_EXPECT(place == start) ? entry >> kCodeShift : 0;
 }
 
+inline unsigned StartMap::find(const void *block) const {
+  const uintptr_t address = address_of(block);
+  Table *const table = table_of(address);
+  return LOAM_EXPECT(table != nullptr) ? code_at(entry_in(*table, address), address) : 0;
+}
+
 inline unsigned StartMap::take_code(Table &table, uintptr_t address) {
   uint16_t &entry = entry_in(table, address);
   const unsigned code = code_at(entry, address);
   if (LOAM_EXPECT(code != 0)) entry = 0;
   return code;
-}
-
-inline unsigned StartMap::find(const void *block) const {
-  const uintptr_t address = address_of(block);
-  Table *const table = table_of(address);
-  return LOAM_EXPECT(table != nullptr) ? code_at(entry_in(*table, address), address) : 0;
 }
 
 inline unsigned StartMap::erase(const void *block) {
@@ -133,12 +139,14 @@ inline unsigned StartMap::erase(const void *block) {
 
 inline unsigned StartMap::erase_near(const void *block) {
   const uintptr_t address = address_of(block);
-  return LOAM_EXPECT(is_near(address)) ? take_code(*last_.table, address) : 0;
+  const Region &first = first_place(address >> kRegionShift);
+  return LOAM_EXPECT(first.number == address >> kRegionShift) ? take_code(*first.table, address)
+                                                              : 0;
 }
 
 inline size_t &StartMap::long_bytes(const void *block) const {
   const uintptr_t address = address_of(block);
-  return region_of(address >> kRegionShift).table->long_bytes[address % kRegionBytes / kLongBytes];
+  return table_of(address)->long_bytes[address % kRegionBytes / kLongBytes];
 }
 
 template <typename Visit>
