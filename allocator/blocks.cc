@@ -35,6 +35,14 @@ uint64_t list_bits(void **&at, void **least, char *base, size_t size, uint64_t b
     for (char *block = base + first * size; at != last; block += size) *--at = block;
     return ~uint64_t{0} >> (64 - count) << first;
   }
+  if (at - least >= 64 && count_bits(bits) >= 32) {  // all are stored, and holes overwritten
+    char *block = base;
+    for (uint64_t rest = bits; rest != 0; rest >>= 1, block += size) {
+      at[-1] = block;
+      at -= rest & 1;
+    }
+    return bits;
+  }
   uint64_t rest = bits;
   for (; rest != 0 && at != least; rest &= rest - 1) {
     *--at = base + static_cast<size_t>(__builtin_ctzll(rest)) * size;
@@ -67,7 +75,8 @@ struct Heap::AtRest {
         allocated(of.range_.bitmaps[kAllocated]),
         young(of.range_.bitmaps[kYoung]) {}
   template <bool kAnyYoung>
-  void clear_bits(size_t word, uint64_t bits, uint32_t count) const;
+  void clear_bits(Slab &slab, size_t word, uint64_t bits, uint32_t count) const;
+  static void refile(Heap &heap, size_t index, uint32_t before);
   void clear_row(size_t number, size_t count) const;
   template <bool kAnyYoung>
   void **clear_scattered(void **at, void **end, size_t block_size, uint32_t reciprocal) const;
@@ -196,9 +205,8 @@ void Heap::return_block(void *block) {
 // Takes `count` blocks of one word back into their slab. What the pool and the heap have handed out
 // is the caller's to count. kAnyYoung: they may be containers.
 template <bool kAnyYoung>
-LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(size_t word, uint64_t bits, uint32_t count) const {
-  const size_t index = word / kWordsPerStretch;
-  Slab &slab = slabs[index];
+LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(Slab &slab, size_t word, uint64_t bits,
+                                                 uint32_t count) const {
   LOAM_ASSERT((allocated[word] & bits) == bits && !heap.watched_);
   LOAM_ASSERT((kAnyYoung && slab.young != kUnlisted) || (young[word] & bits) == 0);
   if (kAnyYoung && slab.young != kUnlisted) {  // else none of them is: spare the memory
@@ -206,11 +214,20 @@ LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(size_t word, uint64_t bits, uin
     heap.young_blocks -= both == bits ? count : count_bits(both);
     young[word] &= ~bits;
   }
-  allocated[word] &= ~bits;
+  allocated[word] ^= bits;
   const uint32_t before = slab.allocated;
   slab.allocated = before - count;
-  if (LOAM_RARELY(before == slab.block_count)) heap.link_partial(slab, index);
-  if (LOAM_RARELY(before == count)) heap.release_slab(index);
+  // It was full, or is empty: one comparison, since 0 less 1 is more than any count.
+  if (LOAM_RARELY(before - count - 1 >= slab.block_count - count - 1)) {
+    refile(heap, word / kWordsPerStretch, before);
+  }
+}
+
+// Has the lists of slabs follow what a slab has become.
+LOAM_NOINLINE void Heap::AtRest::refile(Heap &heap, size_t index, uint32_t before) {
+  Slab &slab = heap.range_.slabs[index];
+  if (before == slab.block_count) heap.link_partial(slab, index);
+  if (slab.allocated == 0) heap.release_slab(index);
 }
 
 void Heap::return_slab(size_t index) {
@@ -245,7 +262,7 @@ void Heap::return_words(const ReturnedWord *words, size_t words_count, bool may_
     // nobody will look for them; where much of it stays, that costs more than was gained.
     const bool will_lag =
         may_lag && LOAM_RARELY(++slab.lost > slab.block_count / 8) && slab.allocated > count;
-    tables.clear_bits<true>(at->word, at->bits, count);
+    tables.clear_bits<true>(slab, at->word, at->bits, count);
     if (LOAM_EXPECT(!will_lag)) continue;
     slab.lags = true;
     slab.lost = 0;
@@ -259,7 +276,8 @@ inline void Heap::AtRest::clear_row(size_t number, size_t count) const {
   while (count > 0) {
     const size_t first = number % 64;
     const size_t part = count < 64 - first ? count : 64 - first;
-    clear_bits<true>(number / 64, ~uint64_t{0} >> (64 - part) << first,
+    const uint64_t bits = ~uint64_t{0} >> (64 - part) << first;
+    clear_bits<true>(slabs[number / kBlocksPerStretch], number / 64, bits,
                      static_cast<uint32_t>(part));
     number += part;
     count -= part;
@@ -273,13 +291,23 @@ LOAM_NOINLINE void **Heap::AtRest::clear_scattered(void **at, void **end, size_t
   const AtRest tables = *this;
   const uintptr_t base = heap.range_.base();
   const auto size = static_cast<intptr_t>(block_size);
-  for (; at != end; ++at) {
+  const auto clear_one = [&tables, base, reciprocal](void *block) {
+    const size_t offset = reinterpret_cast<uintptr_t>(block) - base;
+    const size_t slab = offset >> kSlabShift;
+    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
+    tables.clear_bits<kAnyYoung>(tables.slabs[slab], slab * kWordsPerStretch + index / 64,
+                                 Range::bit_of(index), 1);
+  };
+  while (at != end) {
     const intptr_t step = at + 1 != end ? step_after(at) : 0;
     if (step == size || step == -size) break;
-    const size_t offset = reinterpret_cast<uintptr_t>(*at) - base;
-    const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
-    tables.clear_bits<kAnyYoung>((offset >> kSlabShift) * kWordsPerStretch + index / 64,
-                                 Range::bit_of(index), 1);
+    // A row is looked for at each fourth only.
+    if (LOAM_EXPECT(end - at >= 4)) {
+      for (size_t i = 0; i < 4; ++i) clear_one(at[i]);
+      at += 4;
+    } else {
+      clear_one(*at++);
+    }
   }
   return at;
 }
