@@ -35,7 +35,8 @@ uint64_t list_bits(void **&at, void **least, char *base, size_t size, uint64_t b
     for (char *block = base + first * size; at != last; block += size) *--at = block;
     return ~uint64_t{0} >> (64 - count) << first;
   }
-  if (at - least >= 64 && count_bits(bits) >= 32) {  // all are stored, and holes overwritten
+  const auto count = static_cast<ptrdiff_t>(count_bits(bits));
+  if (count >= 32 && count <= at - least) {  // without a branch for each: holes are overwritten
     char *block = base;
     for (uint64_t rest = bits; rest != 0; rest >>= 1, block += size) {
       at[-1] = block;
@@ -75,7 +76,8 @@ struct Heap::AtRest {
         allocated(of.range_.bitmaps[kAllocated]),
         young(of.range_.bitmaps[kYoung]) {}
   template <bool kAnyYoung>
-  void clear_bits(Slab &slab, size_t word, uint64_t bits, uint32_t count) const;
+  void clear_bits(Slab &slab, uint32_t block_count, size_t word, uint64_t bits,
+                  uint32_t count) const;
   static void refile(Heap &heap, size_t index, uint32_t before);
   void clear_row(size_t number, size_t count) const;
   template <bool kAnyYoung>
@@ -127,7 +129,9 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   LOAM_ASSERT(!slab.lags);
   const size_t size = slab.block_size;
   const auto capacity = static_cast<size_t>(thread->heads[head].limit - pools_[head].list);
-  const size_t most = capacity - capacity / 4;  // some may be freed before the others are used
+  // Some may be freed before the others are used, and a slab whose blocks are listed never empties.
+  constexpr size_t kRefillBytes = size_t{6} << 10;
+  const size_t most = std::min(capacity - capacity / 4, std::max(kRefillBytes / size, size_t{8}));
   void **const first = pools_[head].list + 1;
   void **at = first + most;
   const uint64_t *const words = range_.words(kAllocated, index);
@@ -205,8 +209,8 @@ void Heap::return_block(void *block) {
 // Takes `count` blocks of one word back into their slab. What the pool and the heap have handed out
 // is the caller's to count. kAnyYoung: they may be containers.
 template <bool kAnyYoung>
-LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(Slab &slab, size_t word, uint64_t bits,
-                                                 uint32_t count) const {
+LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(Slab &slab, uint32_t block_count, size_t word,
+                                                 uint64_t bits, uint32_t count) const {
   LOAM_ASSERT((allocated[word] & bits) == bits && !heap.watched_);
   LOAM_ASSERT((kAnyYoung && slab.young != kUnlisted) || (young[word] & bits) == 0);
   if (kAnyYoung && slab.young != kUnlisted) {  // else none of them is: spare the memory
@@ -218,7 +222,7 @@ LOAM_ALWAYS_INLINE void Heap::AtRest::clear_bits(Slab &slab, size_t word, uint64
   const uint32_t before = slab.allocated;
   slab.allocated = before - count;
   // It was full, or is empty: one comparison, since 0 less 1 is more than any count.
-  if (LOAM_RARELY(before - count - 1 >= slab.block_count - count - 1)) {
+  if (LOAM_RARELY(before - count - 1 >= block_count - count - 1)) {
     refile(heap, word / kWordsPerStretch, before);
   }
 }
@@ -262,7 +266,7 @@ void Heap::return_words(const ReturnedWord *words, size_t words_count, bool may_
     // nobody will look for them; where much of it stays, that costs more than was gained.
     const bool will_lag =
         may_lag && LOAM_RARELY(++slab.lost > slab.block_count / 8) && slab.allocated > count;
-    tables.clear_bits<true>(slab, at->word, at->bits, count);
+    tables.clear_bits<true>(slab, slab.block_count, at->word, at->bits, count);
     if (LOAM_EXPECT(!will_lag)) continue;
     slab.lags = true;
     slab.lost = 0;
@@ -277,8 +281,8 @@ inline void Heap::AtRest::clear_row(size_t number, size_t count) const {
     const size_t first = number % 64;
     const size_t part = count < 64 - first ? count : 64 - first;
     const uint64_t bits = ~uint64_t{0} >> (64 - part) << first;
-    clear_bits<true>(slabs[number / kBlocksPerStretch], number / 64, bits,
-                     static_cast<uint32_t>(part));
+    Slab &slab = slabs[number / kBlocksPerStretch];
+    clear_bits<true>(slab, slab.block_count, number / 64, bits, static_cast<uint32_t>(part));
     number += part;
     count -= part;
   }
@@ -291,20 +295,21 @@ LOAM_NOINLINE void **Heap::AtRest::clear_scattered(void **at, void **end, size_t
   const AtRest tables = *this;
   const uintptr_t base = heap.range_.base();
   const auto size = static_cast<intptr_t>(block_size);
-  const auto clear_one = [&tables, base, reciprocal](void *block) {
+  const auto block_count = static_cast<uint32_t>(kSlabBytes / block_size);
+  const auto clear_one = [&tables, base, block_count, reciprocal](void *block) {
     const size_t offset = reinterpret_cast<uintptr_t>(block) - base;
     const size_t slab = offset >> kSlabShift;
     const size_t index = block_index(offset & (kSlabBytes - 1), reciprocal);
-    tables.clear_bits<kAnyYoung>(tables.slabs[slab], slab * kWordsPerStretch + index / 64,
-                                 Range::bit_of(index), 1);
+    tables.clear_bits<kAnyYoung>(tables.slabs[slab], block_count,
+                                 slab * kWordsPerStretch + index / 64, Range::bit_of(index), 1);
   };
   while (at != end) {
     const intptr_t step = at + 1 != end ? step_after(at) : 0;
     if (step == size || step == -size) break;
-    // A row is looked for at each fourth only.
-    if (LOAM_EXPECT(end - at >= 4)) {
-      for (size_t i = 0; i < 4; ++i) clear_one(at[i]);
-      at += 4;
+    // A row is looked for at each eighth only.
+    if (LOAM_EXPECT(end - at >= 8)) {
+      for (size_t i = 0; i < 8; ++i) clear_one(at[i]);
+      at += 8;
     } else {
       clear_one(*at++);
     }

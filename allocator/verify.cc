@@ -213,7 +213,8 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
     }
     findings += verify_list(thread, head);
     if (!is_open(thread, head)) continue;
-    room += list_capacity(pools_[head], list_parts_) * pools_[head].block_size;
+    room += static_cast<size_t>(thread->heads[head].limit - pools_[head].list) *
+            pools_[head].block_size;
   }
   if (room > kCacheBytes) {
     report_->message("[A-8] the thread's lists have room for %zu bytes", room);
@@ -226,13 +227,12 @@ size_t Heap::verify_list(const loam_thread *thread, unsigned head) const {
   const loam_list &list = thread->heads[head];
   const Pool &pool = pools_[head];
   if (!is_open(thread, head)) {
-    if (list.top == range_.lists && *list.top == nullptr) return 0;
+    if (list.top == no_list_ && *list.top == nullptr) return 0;
     report_->message("[A-8] the list of pool %u is closed, and not empty", head);
     return 1;
   }
-  const size_t capacity = list_capacity(pool, list_parts_);
-  if (*pool.list != nullptr || list.limit != pool.list + capacity || list.top > list.limit ||
-      list.top < pool.list || head == LOAM_HEAD_NULL) {
+  if (*pool.list != nullptr || list.limit < pool.list + 1 || list.limit >= pool.list + pool.slots ||
+      list.top > list.limit || list.top < pool.list || head == LOAM_HEAD_NULL) {
     report_->message("[A-8] the list of pool %u has lost its bounds", head);
     return 1;
   }
