@@ -341,9 +341,11 @@ bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_
 
 // -- The thread's lists in bulk.
 
-constexpr size_t kFewSlots = 32, kMostSlots = 4096;  // of a list, one of them NULL
-constexpr unsigned kSharePeriod = 64;                // full lists between two sharings of the cache
-constexpr uint64_t kLittleTraffic = 4096;            // that each list is taken to have
+// Slots of a list, one of them NULL. Containers that wait count as young, so that many of
+// them would set off collections.
+constexpr size_t kFewSlots = 32, kMostSlots = 4096, kMostContainerSlots = 256;
+constexpr unsigned kSharePeriod = 64;      // full lists between two sharings of the cache
+constexpr uint64_t kLittleTraffic = 4096;  // that each list is taken to have
 
 // All of them, which must be empty. A closed list is full as well, and LOAM_HEAD_NULL's is never
 // opened: the common death relies on it (gc/death.h).
@@ -374,7 +376,8 @@ bool Heap::open_list(loam_thread *thread, unsigned head) {
 void Heap::resize_list(loam_thread *thread, unsigned head, size_t bytes) {
   Pool &pool = pools_[head];
   loam_list &list = thread->heads[head];
-  size_t capacity = std::min(bytes / pool.block_size, kMostSlots - 1);
+  const size_t most = pool.kind == Kind::kContainer ? kMostContainerSlots : kMostSlots;
+  size_t capacity = std::min(bytes / pool.block_size, most - 1);
   size_t slots = pool.slots;
   while (slots <= capacity) slots *= 2;
   if (slots != pool.slots && may_grow(slots * sizeof(void *))) {
