@@ -129,9 +129,7 @@ LOAM_NOINLINE void *Heap::refill(loam_thread *thread, unsigned head) {
   LOAM_ASSERT(!slab.lags);
   const size_t size = slab.block_size;
   const auto capacity = static_cast<size_t>(thread->heads[head].limit - pools_[head].list);
-  // Some may be freed before the others are used, and a slab whose blocks are listed never empties.
-  constexpr size_t kRefillBytes = size_t{6} << 10;
-  const size_t most = std::min(capacity - capacity / 4, std::max(kRefillBytes / size, size_t{8}));
+  const size_t most = capacity - capacity / 4;  // some may be freed before the others are used
   void **const first = pools_[head].list + 1;
   void **at = first + most;
   const uint64_t *const words = range_.words(kAllocated, index);

@@ -25,7 +25,6 @@ bool Heap::open(const HeapConfig &config, const base::Report *report) {
 }
 
 void Heap::close() {
-  for (Pool &pool : pools_) free_metadata(pool.list);
   large_.close();
   range_.release();
 }
@@ -341,93 +340,53 @@ bool Heap::first_bits(SlabList &list, SlabLink Slab::*link, Bitmap bitmap, size_
 
 // -- The thread's lists in bulk.
 
-// Slots of a list, one of them NULL. Containers that wait count as young, so that many of
-// them would set off collections.
-constexpr size_t kFewSlots = 32, kMostSlots = 4096, kMostContainerSlots = 256;
-constexpr unsigned kSharePeriod = 64;      // full lists between two sharings of the cache
-constexpr uint64_t kLittleTraffic = 4096;  // that each list is taken to have
-
-// All of them, which must be empty. A closed list is full as well, and LOAM_HEAD_NULL's is never
-// opened: the common death relies on it (gc/death.h).
+// All of them, which must be empty. From here on each has a large part again. A closed list is full
+// as well, and LOAM_HEAD_NULL's is never opened: the common death relies on it (gc/death.h).
 void Heap::close_lists(loam_thread *thread) {
-  for (loam_list &list : thread->heads) list = {no_list_, no_list_};
+  for (loam_list &list : thread->heads) list = {range_.lists, range_.lists};
   open_lists_ = 0;
   list_parts_ = kFewLists;
 }
 
-// Gives a list room for blocks. False under the heap lock, in a watched runtime, and where the
-// limit leaves none for the list itself.
+// Gives a list room for blocks; the more lists there are, the less has each. False under the heap
+// lock, in a watched runtime, and where the limit leaves none for the list itself.
 bool Heap::open_list(loam_thread *thread, unsigned head) {
   if (!has_cache()) return false;
   Pool &pool = pools_[head];
   if (pool.list == nullptr) {
-    if (!may_grow(kFewSlots * sizeof(void *))) return false;
-    pool.list = static_cast<void **>(allocate_metadata(kFewSlots * sizeof(void *)));
-    if (pool.list == nullptr) return false;
-    pool.slots = kFewSlots;
+    const size_t slots = 1 + list_capacity(pool, kFewLists);
+    if (!may_grow(slots * sizeof(void *))) return false;
+    own_bytes_ += slots * sizeof(void *);
+    note_growth();
+    pool.list = range_.lists + list_slots_;
+    list_slots_ += slots;
   }
-  if (++open_lists_ > list_parts_) list_parts_ *= 2;
-  thread->heads[head] = {pool.list, pool.list};
-  share_cache(thread);
+  if (++open_lists_ > list_parts_) {
+    list_parts_ *= 2;
+    for (unsigned at = 1; at < list_end(); ++at) limit_list(thread, at);
+  }
+  thread->heads[head] = {pool.list, pool.list + list_capacity(pool, list_parts_)};
   return true;
 }
 
-// Has a list hold so many bytes at most, or what there are slots for.
-void Heap::resize_list(loam_thread *thread, unsigned head, size_t bytes) {
-  Pool &pool = pools_[head];
-  loam_list &list = thread->heads[head];
-  const size_t most = pool.kind == Kind::kContainer ? kMostContainerSlots : kMostSlots;
-  size_t capacity = std::min(bytes / pool.block_size, most - 1);
-  size_t slots = pool.slots;
-  while (slots <= capacity) slots *= 2;
-  if (slots != pool.slots && may_grow(slots * sizeof(void *))) {
-    void *const moved = reallocate_metadata(pool.list, slots * sizeof(void *));
-    if (moved != nullptr) {
-      list.top = static_cast<void **>(moved) + cached_blocks(thread, head);
-      pool.list = static_cast<void **>(moved);
-      pool.slots = slots;
-    }
-  }
-  capacity = std::min(capacity, pool.slots - 1);
-  const size_t blocks = cached_blocks(thread, head);
+void Heap::limit_list(loam_thread *thread, unsigned head) {
+  if (!is_open(thread, head)) return;
+  const Pool &pool = pools_[head];
+  const size_t capacity = list_capacity(pool, list_parts_), blocks = cached_blocks(thread, head);
   if (blocks > capacity) return_oldest(thread, head, blocks - capacity);
-  list.limit = pool.list + capacity;
-}
-
-// Gives each open list its share of the cache: a quarter goes equally, the rest by traffic. Where
-// there is little all count as equally busy, and as kFewLists.
-void Heap::share_cache(loam_thread *thread) {
-  full_lists_ = 0;
-  const size_t least = std::max(kCacheBytes / 4 / list_parts_, size_t{LOAM_MAX_BLOCK});
-  const uint64_t spare = kCacheBytes - least * open_lists_;
-  uint64_t traffic = 0;
-  for (unsigned head = 1; head < list_end(); ++head) {
-    if (is_open(thread, head)) traffic += pools_[head].traffic + kLittleTraffic;
-  }
-  traffic = std::max(traffic, kFewLists * kLittleTraffic);
-  for (unsigned head = 1; head < list_end(); ++head) {
-    if (!is_open(thread, head)) continue;
-    const uint64_t part = spare * (pools_[head].traffic + kLittleTraffic) / traffic;
-    resize_list(thread, head, least + static_cast<size_t>(part));
-    pools_[head].traffic /= 2;
-  }
+  thread->heads[head].limit = pool.list + capacity;
 }
 
 // Where a push finds no room. False: the list takes no block.
 LOAM_NOINLINE bool Heap::push_full(loam_thread *thread, unsigned head, void *block) {
-  if (!is_open(thread, head)) {
-    if (LOAM_RARELY(head == LOAM_HEAD_NULL)) {
-      refuse_unknown(block, "loam_free");  // its slab is not in use
-    }
-    if (!open_list(thread, head)) return false;
-    *++thread->heads[head].top = block;
-    return true;
+  if (is_open(thread, head)) {
+    return_oldest(thread, head, (cached_blocks(thread, head) + 1) / 2);
+  } else if (LOAM_RARELY(head == LOAM_HEAD_NULL)) {
+    refuse_unknown(block, "loam_free");  // its slab is not in use
+  } else if (!open_list(thread, head)) {
+    return false;
   }
-  const size_t half = (cached_blocks(thread, head) + 1) / 2;
-  return_oldest(thread, head, half);
   *++thread->heads[head].top = block;
-  pools_[head].traffic += uint64_t{half} * pools_[head].block_size;
-  if (++full_lists_ == kSharePeriod) share_cache(thread);
   return true;
 }
 
@@ -541,10 +500,6 @@ void Heap::free_metadata(void *block) {
 size_t Heap::trim(loam_thread *thread) {
   const size_t segments_before = segments_committed_;
   flush(thread);
-  for (Pool &pool : pools_) {
-    free_metadata(pool.list);
-    pool.list = nullptr;
-  }
   size_t bytes = (segments_before - segments_committed_) * kSegmentBytes;
   for (size_t segment = 0; segment < segment_limit_; ++segment) {
     const Segment &entry = range_.segments[segment];

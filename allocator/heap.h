@@ -216,11 +216,11 @@ class Heap {
   void catch_up(size_t slab);
   unsigned list_end() const { return LOAM_HEADS_PRIVATE + private_pools_; }
   bool is_open(const loam_thread *thread, unsigned head) const {
-    return thread->heads[head].limit != no_list_;
+    return thread->heads[head].limit != range_.lists;
   }
+  static size_t list_capacity(const Pool &pool, unsigned parts);  // blocks
   bool open_list(loam_thread *thread, unsigned head);
-  void resize_list(loam_thread *thread, unsigned head, size_t bytes);
-  void share_cache(loam_thread *thread);
+  void limit_list(loam_thread *thread, unsigned head);
   void close_lists(loam_thread *thread);
   void return_oldest(loam_thread *thread, unsigned head, size_t count);
   // Has a block wait on its list, as loam_free does; false when it has to go back at once.
@@ -248,7 +248,7 @@ class Heap {
   size_t verify_idle(size_t slab) const;
   size_t verify_slab(size_t slab) const;
   size_t verify_large() const;
-  size_t verify_lists(const loam_thread *thread) const;
+  size_t verify_lists(const loam_thread *thread, const size_t *with_room) const;
   size_t verify_list(const loam_thread *thread, unsigned head) const;
 
   // A pool that holds this many slabs has the pages of a new one touched at once.
@@ -257,7 +257,8 @@ class Heap {
   static constexpr size_t kHugeFrom = 5, kTablesFrom = 8;
   // What huge pages of large blocks may waste: a 20th of the heap, or of a small one a little more.
   static constexpr size_t kWasteShare = 20, kLeastWaste = 3 * kHugeBytes;
-  // All lists of a thread together may hold this, and few of them as much as each of so many.
+  // All lists of a thread together may hold this, and each an equal part: of as many as are open,
+  // up to a power of two, but of so many at least.
   static constexpr size_t kCacheBytes = size_t{192} << 10;
   static constexpr unsigned kFewLists = 16;
   static_assert(kCacheBytes / LOAM_HEAD_COUNT >= LOAM_MAX_BLOCK, "each has room for a block");
@@ -271,9 +272,8 @@ class Heap {
   Pool pools_[LOAM_HEAD_COUNT] = {};
   unsigned private_pools_ = 0;
   unsigned open_lists_ = 0;
-  unsigned list_parts_ = kFewLists;  // as many, up to a power of two
-  unsigned full_lists_ = 0;          // that gave blocks back since the cache was shared
-  void *no_list_[1] = {};            // what a closed one is
+  unsigned list_parts_ = kFewLists;
+  size_t list_slots_ = 1;  // used, of range_.lists; the first is an empty list
   size_t segment_limit_ = 0;
   size_t segment_hint_ = 0;  // no segment before this one has a free slab
   size_t segments_committed_ = 0;
@@ -282,7 +282,7 @@ class Heap {
   size_t handed_out_bytes_ = 0;
   uint64_t own_gross_bytes_ = 0;  // of small blocks, and external ones
   size_t external_bytes_ = 0;
-  size_t own_bytes_ = 0;  // allocate_metadata
+  size_t own_bytes_ = 0;  // allocate_metadata, and the slots of lists
   size_t limit_bytes_ = 0;
   size_t budget_bytes_ = 0;  // the limit, less the eighth kept back for the collector's tables
   size_t peak_bytes_ = 0;

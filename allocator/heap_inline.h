@@ -31,6 +31,11 @@ inline void *Heap::take_large(size_t size, bool zeroed) {
   return block;
 }
 
+inline size_t Heap::list_capacity(const Pool &pool, unsigned parts) {
+  const size_t blocks = kCacheBytes / parts / pool.block_size;
+  return blocks < Range::kListSlots ? blocks : Range::kListSlots - 1;
+}
+
 inline bool Heap::push(loam_thread *thread, void *block) {
   const unsigned head = slab_of(block).head;
   loam_list &list = thread->heads[head];

@@ -29,7 +29,7 @@ constexpr size_t whole_huge_pages(size_t bytes) {
 
 // Bytes of the reservation that each table takes for `slabs` slabs, in order.
 struct Plan {
-  size_t slabs, segments, pools, reciprocals, tracked, scratch;
+  size_t slabs, segments, pools, reciprocals, tracked, scratch, lists;
   size_t counts, dense_refcounts, overflow, bitmap;
   explicit Plan(size_t slab_count)
       : slabs(round(slab_count * sizeof(Slab))),
@@ -38,13 +38,14 @@ struct Plan {
         reciprocals(round(slab_count * sizeof(uint32_t))),
         tracked(reciprocals),
         scratch(round(Range::kScratchBytes)),
+        lists(round(LOAM_HEAD_COUNT * Range::kListSlots * sizeof(void *))),
         counts(whole_huge_pages(slab_count * kBlocksPerStretch)),
         dense_refcounts(round(counts + kPageBytes)),
         overflow(round(slab_count * kOverflowBytesPerSlab)),
         bitmap(round(slab_count * kBitmapBytesPerSlab + kPageBytes)) {}
   size_t total() const {
-    return slabs + segments + pools + reciprocals + tracked + scratch + kHugeBytes + counts +
-           dense_refcounts + overflow + bitmap * kBitmaps;
+    return slabs + segments + pools + reciprocals + tracked + scratch + lists + kHugeBytes +
+           counts + dense_refcounts + overflow + bitmap * kBitmaps;
   }
   static size_t round(size_t bytes) {
     const size_t unit = os_page_bytes() > kPageBytes ? os_page_bytes() : kPageBytes;
@@ -119,6 +120,7 @@ bool Range::try_reserve(size_t bytes) {
   reciprocals = static_cast<uint32_t *>(take(plan.reciprocals));
   tracked = static_cast<uint32_t *>(take(plan.tracked));
   scratch = take(plan.scratch);
+  lists = static_cast<void **>(take(plan.lists));
   table = reinterpret_cast<char *>(whole_huge_pages(reinterpret_cast<uintptr_t>(table)));
   counts = static_cast<uint8_t *>(take(plan.counts));
   dense_refcounts = static_cast<uint8_t *>(take(plan.dense_refcounts)) + kStagger;
@@ -129,8 +131,8 @@ bool Range::try_reserve(size_t bytes) {
   }
   // The few bytes per slab that any pointer may lead to are readable everywhere: a foreign pointer
   // finds zeros, not a fault.
-  const size_t readable =
-      plan.slabs + plan.segments + plan.pools + plan.reciprocals + plan.tracked + plan.scratch;
+  const size_t readable = plan.slabs + plan.segments + plan.pools + plan.reciprocals +
+                          plan.tracked + plan.scratch + plan.lists;
   if (os_commit(slabs, readable)) return true;
   release();
   return false;

@@ -152,6 +152,9 @@ class Range {
   // Working space for the collector, which costs no memory until it is used.
   static constexpr size_t kScratchBytes = size_t{92} << 10;
   void *scratch = nullptr;
+  // Slots for the thread's lists, which cost no memory until they are used.
+  static constexpr size_t kListSlots = 256;  // of one list, at most
+  void **lists = nullptr;
 
  private:
   size_t offset(const void *address) const { return reinterpret_cast<uintptr_t>(address) - base_; }

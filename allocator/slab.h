@@ -99,9 +99,7 @@ struct Pool {
   size_t slabs;      // held
   size_t allocated;
   size_t retired;    // freed, and never handed out again (torture.never_reuse)
-  void **list;       // the slots of the thread's list, the first NULL; nullptr: none yet
-  size_t slots;      // that many
-  uint64_t traffic;  // bytes that it gave back because it was full, of late
+  void **list;       // the slots of the thread's list, the first NULL; nullptr: it has none yet
 };
 
 }  // namespace loam::alloc

@@ -20,7 +20,7 @@ size_t count_bits(const uint64_t *words) {
 size_t Heap::verify(const loam_thread *thread, unsigned level) const {
   size_t findings = 0;
   size_t slabs = 0, handed_out = 0, pool_slabs = 0, young_bits = 0;
-  size_t allocated[LOAM_HEAD_COUNT] = {};
+  size_t allocated[LOAM_HEAD_COUNT] = {}, with_room[LOAM_HEAD_COUNT] = {};
   for (size_t index = 0; index < slab_limit(); ++index) {
     const Slab &slab = range_.slabs[index];
     if (slab.kind == Kind::kNone) {
@@ -29,6 +29,7 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
     }
     ++slabs;
     allocated[slab.head] += slab.allocated;
+    with_room[slab.head] += slab.allocated != slab.block_count;
     if (level < 1) continue;
     findings += verify_slab(index);
     young_bits += count_bits(range_.words(kYoung, index));
@@ -54,7 +55,7 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
     ++findings;
   }
   findings += verify_large();
-  return level >= 1 ? findings + verify_lists(thread) : findings;
+  return level >= 1 ? findings + verify_lists(thread, with_room) : findings;
 }
 
 //
@@ -198,7 +199,8 @@ size_t Heap::verify_slab(size_t index) const {
   return findings;
 }
 
-size_t Heap::verify_lists(const loam_thread *thread) const {
+// `with_room`: slabs of each pool that have a free block.
+size_t Heap::verify_lists(const loam_thread *thread, const size_t *with_room) const {
   size_t findings = 0, room = 0;
   for (unsigned head = 0; head < LOAM_HEAD_COUNT; ++head) {
     size_t on_partial = 0;
@@ -211,10 +213,13 @@ size_t Heap::verify_lists(const loam_thread *thread) const {
         break;
       }
     }
+    if (on_partial < with_room[head]) {
+      report_->message("[A-4] the partial list of pool %u lacks slabs with a free block", head);
+      ++findings;
+    }
     findings += verify_list(thread, head);
     if (!is_open(thread, head)) continue;
-    room += static_cast<size_t>(thread->heads[head].limit - pools_[head].list) *
-            pools_[head].block_size;
+    room += list_capacity(pools_[head], list_parts_) * pools_[head].block_size;
   }
   if (room > kCacheBytes) {
     report_->message("[A-8] the thread's lists have room for %zu bytes", room);
@@ -227,12 +232,13 @@ size_t Heap::verify_list(const loam_thread *thread, unsigned head) const {
   const loam_list &list = thread->heads[head];
   const Pool &pool = pools_[head];
   if (!is_open(thread, head)) {
-    if (list.top == no_list_ && *list.top == nullptr) return 0;
+    if (list.top == range_.lists && *list.top == nullptr) return 0;
     report_->message("[A-8] the list of pool %u is closed, and not empty", head);
     return 1;
   }
-  if (*pool.list != nullptr || list.limit < pool.list + 1 || list.limit >= pool.list + pool.slots ||
-      list.top > list.limit || list.top < pool.list || head == LOAM_HEAD_NULL) {
+  const size_t capacity = list_capacity(pool, list_parts_);
+  if (*pool.list != nullptr || list.limit != pool.list + capacity || list.top > list.limit ||
+      list.top < pool.list || head == LOAM_HEAD_NULL) {
     report_->message("[A-8] the list of pool %u has lost its bounds", head);
     return 1;
   }

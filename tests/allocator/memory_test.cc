@@ -320,30 +320,6 @@ TEST_CASE("lists share what they may hold, and give of it when there are more of
   CHECK(host.stats().cached_blocks == 0);
 }
 
-TEST_CASE("the cache goes to the lists that are full most often, and comes back from others") {
-  constexpr std::size_t kCacheBytes = std::size_t{192} << 10;
-  Host host;
-  const std::size_t before = host.stats().metadata_bytes;
-  for (std::size_t size : {std::size_t{48}, std::size_t{256}, std::size_t{104}, std::size_t{48}}) {
-    CAPTURE(size);
-    for (int burst = 0; burst < 400; ++burst) {  // the list is full twice in each
-      for (void *block : blocks_of(host, 8000, size)) loam_free(host.thread, block);
-    }
-    const std::vector<void *> blocks = blocks_of(host, 8000, size);
-    std::size_t most = 0;
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      loam_free(host.thread, blocks[i]);
-      if (i % 50 == 0) most = std::max(most, host.stats().cached_bytes);
-    }
-    CHECK(most >= kCacheBytes / 10 * 9);
-    CHECK(most <= kCacheBytes);
-    CHECK(host.verify());
-  }
-  CHECK(host.stats().metadata_bytes > before);
-  loam_trim(host.thread);
-  CHECK(host.stats().metadata_bytes <= before);
-}
-
 TEST_CASE("lists that were there before others hold no more than their share either") {
   Host host;
   std::vector<void *> raw;
