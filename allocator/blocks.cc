@@ -399,8 +399,7 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
 }
 
 void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
-  const size_t step = round_to_class(size < LOAM_MAX_BLOCK ? size : size_t{LOAM_MAX_BLOCK});
-  const unsigned head = LOAM_HEADS_RAW + static_cast<unsigned>(step / LOAM_CLASS_STEP);
+  const unsigned head = raw_head(size < LOAM_MAX_BLOCK ? size : size_t{LOAM_MAX_BLOCK});
   for (;;) {
     void *block = size > LOAM_MAX_BLOCK ? take_large(size, zeroed) : take_block(thread, head);
     if (block != nullptr || !reclaim(thread)) return block;
@@ -501,9 +500,10 @@ void Heap::replace_large(void *block, size_t bytes, void *moved, size_t moved_by
 // serve.
 inline void *Heap::move_small(loam_thread *thread, void *block, size_t size) {
   const size_t bytes = round_to_class(size);
-  const size_t old_bytes = range_.pools[range_.slab_index(block)].block_size;
-  loam_list &list = thread->heads[LOAM_HEADS_RAW + bytes / LOAM_CLASS_STEP];
-  loam_list &old_list = thread->heads[LOAM_HEADS_RAW + old_bytes / LOAM_CLASS_STEP];
+  const loam_slab_pool &pool = range_.pools[range_.slab_index(block)];
+  const size_t old_bytes = pool.block_size;
+  loam_list &list = thread->heads[raw_head(size)];
+  loam_list &old_list = thread->heads[pool.head_offset / sizeof(loam_list)];
   void *const moved = *list.top;
   if (moved == nullptr || old_list.top == old_list.limit) return nullptr;
   --list.top;

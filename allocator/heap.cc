@@ -44,6 +44,8 @@ void Heap::open_pools() {
                {Kind::kLeaf, LOAM_HEADS_LEAF},
                {Kind::kContainer, LOAM_HEADS_CONTAINER}};
   for (Pool &pool : pools_) pool.partial = kNoSlab;
+  pools_[raw_head(1)].kind = Kind::kRaw;
+  pools_[raw_head(1)].block_size = LOAM_MIN_BLOCK;
   for (const auto &row : kinds) {
     for (unsigned size = LOAM_MIN_BLOCK; size <= LOAM_MAX_BLOCK; size += LOAM_CLASS_STEP) {
       Pool &pool = pools_[row.first_head + size / LOAM_CLASS_STEP];

@@ -43,6 +43,12 @@ constexpr size_t round_to_class(size_t bytes) {
   return rounded < LOAM_MIN_BLOCK ? size_t{LOAM_MIN_BLOCK} : rounded;
 }
 
+// The head of plain memory of so many bytes.
+constexpr unsigned raw_head(size_t size) {
+  const auto index = static_cast<unsigned>((size + LOAM_CLASS_STEP - 1) / LOAM_CLASS_STEP);
+  return LOAM_HEADS_RAW + (index != 0 ? index : 1);
+}
+
 // offset / size by multiplication with ceil(2^32 / size). Exact: offset < 2^16 and size <= 2^8 keep
 // the error below 1 / size.
 constexpr uint32_t reciprocal_of(uint32_t size) {

@@ -65,9 +65,8 @@ LOAM_HOT void loam_decref(loam_thread *thread, loam_object *object) {
 
 LOAM_HOT void *loam_malloc(loam_thread *thread, size_t size) {
   if (LOAM_LIKELY(size <= LOAM_MAX_BLOCK)) {
-    size_t rounded =
-        (size < LOAM_MIN_BLOCK ? (size_t)LOAM_MIN_BLOCK : size) + (LOAM_CLASS_STEP - 1);
-    loam_list *list = &thread->heads[LOAM_HEADS_RAW + rounded / LOAM_CLASS_STEP];
+    size_t class_index = (size + (LOAM_CLASS_STEP - 1)) / LOAM_CLASS_STEP;
+    loam_list *list = &thread->heads[LOAM_HEADS_RAW + class_index];
     void **top = list->top;
     void *block = *top;
     if (LOAM_LIKELY(block != NULL)) {

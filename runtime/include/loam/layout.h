@@ -61,7 +61,9 @@ enum {
   LOAM_SLAB_SHIFT = 16  /* slabs of 64 KiB */
 };
 
-/* Heads of lists of free blocks. head = LOAM_HEADS_<KIND> + block size / LOAM_CLASS_STEP. */
+/* Heads of lists of free blocks. head = LOAM_HEADS_<KIND> + block size / LOAM_CLASS_STEP, and one
+ * more, LOAM_HEADS_RAW + 1, for plain memory of 1 to 8 bytes, in blocks of 16: so its head follows
+ * from a size alone. Memory of no bytes takes the slow path. */
 enum {
   LOAM_HEAD_NULL = 0, /* empty and full, always: what must take the slow path points here */
   LOAM_HEADS_RAW = 0,
