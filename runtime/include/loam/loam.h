@@ -34,9 +34,16 @@
 #include <loam/options.h>
 #include <loam/stats.h>
 
-#if defined(__GNUC__)
+/* noplt, where the compiler knows it: a call reads the address by itself, without the stub that the
+ * linker would put in between. */
+#if defined(__has_attribute)
+#if __has_attribute(noplt)
+#define LOAM_API __attribute__((visibility("default"), noplt))
+#endif
+#endif
+#if !defined(LOAM_API) && defined(__GNUC__)
 #define LOAM_API __attribute__((visibility("default")))
-#else
+#elif !defined(LOAM_API)
 #define LOAM_API
 #endif
 
