@@ -483,13 +483,13 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
 }
 
 void Heap::replace_large(void *block, size_t bytes, void *moved, size_t moved_bytes) {
-  if (bytes >= StartMap::kLongBytes && moved_bytes > bytes) {
+  if (bytes > kMediumBytes && moved_bytes > bytes) {
     // What grows step by step is filled from the front, so that it wastes one huge page at most.
     if (large_.has_pages(moved) && large_.blocks_with_pages() * kHugeBytes <=
                                        std::max(counted_bytes() / kWasteShare, kLeastWaste)) {
       os_allow_huge(moved, moved_bytes);
     }
-    os_populate(moved, bytes);  // a long block most likely lies where nothing was touched
+    os_populate(moved, bytes);  // it most likely lies where nothing was touched
   }
   std::memcpy(moved, block, moved_bytes < bytes ? moved_bytes : bytes);
   large_.free_raw(block);

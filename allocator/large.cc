@@ -13,8 +13,22 @@ size_t large_cost(const base::SystemHeap &source, size_t size) {
   if (size > PTRDIFF_MAX) return SIZE_MAX;
   // A tool that watches finds a write past the end only where blocks are as long as was asked.
   if (source.is_watched()) return size;
-  if (size >= StartMap::kLongBytes) return source.good_size(size);
-  return large_class_bytes(large_class_of(size));
+  if (size <= StartMap::kLongBytes) return large_class_bytes(large_class_of(size));
+  return (size + kLongUnit - 1) / kLongUnit * kLongUnit;
+}
+
+// Long blocks have powers of two of mimalloc's medium ones, of which only whole pages are in use.
+// So they share its pages of few classes instead of many, each of which would keep some resident,
+// and can grow in place.
+void *LargeRegistry::from_source(size_t cost, bool zeroed) {
+  if (cost <= StartMap::kLongBytes || cost > kMediumBytes || asks_source_) {
+    return zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
+  }
+  size_t bytes = 2 * StartMap::kLongBytes;
+  while (bytes < cost) bytes *= 2;
+  void *const block = system_.allocate(bytes);
+  if (block != nullptr && zeroed) std::memset(block, 0, cost);
+  return block;
 }
 
 inline void LargeRegistry::link(Large *large, Large *head) {
@@ -35,7 +49,7 @@ inline void LargeRegistry::unlink(Large *large) {
 Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_bytes) {
   const size_t cost = size < PTRDIFF_MAX ? large_cost(system_, size + sizeof(Large)) : SIZE_MAX;
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
-  void *memory = zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
+  void *memory = from_source(cost, zeroed);
   if (memory == nullptr) return nullptr;
   if (LOAM_RARELY(!objects_.insert(memory, kObjectCode))) {
     system_.free(memory);
@@ -74,9 +88,7 @@ LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, s
   const size_t cost = large_cost(system_, size);
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
   const bool has_pages = cost >= kPagesBytes && !asks_source_;
-  void *block = has_pages ? os_map(cost)
-                : zeroed  ? system_.allocate_zeroed(cost)
-                          : system_.allocate(cost);
+  void *block = has_pages ? os_map(cost) : from_source(cost, zeroed);
   if (block == nullptr) return nullptr;
   pages_count_ += has_pages;
   if (asks_source_) {
@@ -117,8 +129,7 @@ void LargeRegistry::set_keeps_idle(bool keeps_idle) {
   for (unsigned id = 0; id < kLargeClasses; ++id) {
     const auto bytes = static_cast<uint32_t>(large_class_bytes(id));
     const uint32_t room = bytes < kMostIdleBytes ? kMostIdleBytes / bytes : 1;
-    const bool waits = keeps_idle && !asks_source_ && id < kIdleClasses;
-    idle_[id] = {nullptr, waits ? room : 0, bytes};
+    idle_[id] = {nullptr, keeps_idle && !asks_source_ ? room : 0, bytes};
   }
 }
 

@@ -26,9 +26,9 @@
 
 namespace loam::alloc {
 
-// Blocks of up to 128 KiB have a class, of which there are four for each doubling: those of
-// mimalloc, so that nothing of its blocks is left over.
-constexpr unsigned kLargeClasses = 36;
+// Blocks of up to 8 KiB have a class, of which there are four for each doubling: those of mimalloc,
+// so that nothing of its blocks is left over.
+constexpr unsigned kLargeClasses = 20;
 constexpr unsigned kLeastLargeShift = 8;
 static_assert(LOAM_MAX_BLOCK == 1 << kLeastLargeShift);
 constexpr size_t large_class_bytes(unsigned id) {
@@ -39,6 +39,10 @@ inline unsigned large_class_of(size_t size) {  // of more than 256 bytes
   const auto shift = static_cast<unsigned>(__builtin_clzll(last) ^ 63);
   return (shift - kLeastLargeShift) * 4 + static_cast<unsigned>(last >> (shift - 2) & 3);
 }
+// Longer ones are counted by what was asked for, in units of the least page that an OS has. Up to
+// kMediumBytes mimalloc puts several into a page of its own.
+constexpr size_t kLongUnit = 4096;
+constexpr size_t kMediumBytes = size_t{1} << 17;
 // What a large block of so many bytes, more than 256, costs; SIZE_MAX when there is no such block.
 size_t large_cost(const base::SystemHeap &source, size_t size);
 
@@ -139,6 +143,7 @@ class LargeRegistry {
   size_t bytes_of(const void *block, unsigned code) const;
   void release(void *block, unsigned code, size_t bytes);
   void *enter(void *block, unsigned code, size_t bytes);
+  void *from_source(size_t cost, bool zeroed);
   void *allocate_uncommon(size_t size, bool zeroed, size_t most_bytes);
   void leave(void *block, unsigned code);
   void leave_uncommon(void *block, unsigned code);
@@ -160,7 +165,7 @@ class LargeRegistry {
   size_t pages_count_ = 0;  // of them, those with pages of their own
   size_t containers_ = 0;   // of all blocks
   size_t young_ = 0;        // of the containers, condemned ones included
-  // Freed blocks by class; of the first classes one waits, or as many as 2 KiB hold: 60 KiB in all.
+  // Freed blocks by class: one of each waits, or as many as 2 KiB hold, 60 KiB in all.
   struct Idle {
     Idle *next;
   };
@@ -170,7 +175,6 @@ class LargeRegistry {
     uint32_t bytes;  // of each
   };
   static constexpr uint32_t kMostIdleBytes = uint32_t{2} << 10;
-  static constexpr unsigned kIdleClasses = 20;  // up to 8 KiB
   IdleClass idle_[kLargeClasses] = {};
   size_t idle_bytes_ = 0;
   bool asks_source_ = false;  // a tool watches it
@@ -194,7 +198,7 @@ inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {
 
 template <typename Most>
 inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, Most &&most_bytes) {
-  if (LOAM_RARELY(size >= StartMap::kLongBytes || asks_source_)) {
+  if (LOAM_RARELY(size > StartMap::kLongBytes || asks_source_)) {
     return allocate_uncommon(size, zeroed, most_bytes());
   }
   const unsigned id = large_class_of(size);

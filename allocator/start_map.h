@@ -9,8 +9,8 @@
 // bytes for 256 of the addresses where blocks lie, and only its pages that were written are
 // resident.
 //
-// Of long blocks, of which a region has few, it knows the size itself. Another one knows where the
-// prefixes of large objects start, and no code.
+// Of long blocks it knows the size itself. Another one knows where the prefixes of large objects
+// start, and no code.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -25,7 +25,7 @@ namespace loam::alloc {
 
 class StartMap {
  public:
-  static constexpr size_t kLongBytes = size_t{1} << 17;  // a long block has at least so many
+  static constexpr size_t kLongBytes = size_t{1} << 13;  // a long block has more than so many
 
   StartMap() = default;
   StartMap(const StartMap &) = delete;

@@ -29,8 +29,6 @@ class SystemHeap {
   size_t usable_size(const void *block) const {
     return libc_ ? malloc_usable_size(const_cast<void *>(block)) : mi_usable_size(block);
   }
-  // What usable_size would be, or a close lower bound.
-  size_t good_size(size_t bytes) const { return libc_ ? bytes : mi_good_size(bytes); }
   // A tool watches each block: what was freed is its business.
   bool is_watched() const { return libc_; }
   // No pointer to the block is kept where a tool that looks for lost ones would find it.

@@ -98,7 +98,7 @@ TEST_CASE("the map of starts holds blocks of many regions, and forgets regions w
 TEST_CASE("the class of a large block is the least that holds it") {
   CHECK(alloc::large_class_bytes(0) == 320);
   CHECK(alloc::large_class_bytes(alloc::kLargeClasses - 1) == StartMap::kLongBytes);
-  for (size_t size = LOAM_MAX_BLOCK + 1; size < StartMap::kLongBytes; ++size) {
+  for (size_t size = LOAM_MAX_BLOCK + 1; size <= StartMap::kLongBytes; ++size) {
     const unsigned id = alloc::large_class_of(size);
     REQUIRE(id < alloc::kLargeClasses);
     REQUIRE(alloc::large_class_bytes(id) >= size);
