@@ -1,9 +1,9 @@
 // Where blocks of more than 256 bytes start, and a code for the size of each: beside the blocks, so
 // that one of a power of two fits its size class, and is freed without a look at any other.
 //
-//   address:  | region | granule of 256 bytes | unit of 16 | 0 |
-//                 |              |                  |
-//           hash table  -->  entry of a table  ==  code << 4 | unit; 0: no block starts there
+//   address:  | region | granule of 256 bytes | place |
+//                 |              |                |
+//           hash table  -->  entry of a table:  place, code; 0: no block starts there
 //
 // Since blocks are longer than a granule, no two start in the same one. A table takes 2
 // bytes for 256 of the addresses where blocks lie, and only its pages that were written are
@@ -31,8 +31,8 @@ class StartMap {
   StartMap(const StartMap &) = delete;
   StartMap &operator=(const StartMap &) = delete;
 
-  // Of a block that is not in the map, longer than a granule and aligned to a unit; a code is not
-  // 0, and less than 4096. False: there is no memory for a table.
+  // Of a block that is not in the map, and longer than a granule; a code is not 0, and less than
+  // 256. False: there is no memory for a table.
   bool insert(const void *block, unsigned code);
   bool prepare();  // so that the next insert does not fail; false: there is no memory
   unsigned find(const void *block) const;  // the code; 0: the block is not in the map
@@ -49,12 +49,15 @@ class StartMap {
   void close();  // forgets all blocks
 
  private:
-  static constexpr unsigned kUnitShift = 4, kGranuleShift = 8, kRegionShift = 25;
-  static constexpr unsigned kCodeShift = kGranuleShift - kUnitShift;
+  static constexpr unsigned kGranuleShift = 8, kRegionShift = 25;
   static constexpr size_t kRegionBytes = size_t{1} << kRegionShift;
 
+  struct Entry {
+    uint8_t place;  // of a start in its granule
+    uint8_t code;
+  };
   struct Table {
-    uint16_t entries[kRegionBytes >> kGranuleShift];
+    Entry entries[kRegionBytes >> kGranuleShift];
     size_t long_bytes[kRegionBytes / kLongBytes];  // of the block that starts in so many bytes
   };
   struct Region {
@@ -66,7 +69,7 @@ class StartMap {
   static uintptr_t address_of(const void *block) { return reinterpret_cast<uintptr_t>(block); }
   // The entry of a region, or the free one where it would be put.
   Region &region_of(uintptr_t number) const;
-  static uint16_t &entry_in(Table &table, uintptr_t address) {
+  static Entry &entry_in(Table &table, uintptr_t address) {
     return table.entries[address % kRegionBytes >> kGranuleShift];
   }
   // Where a region is, if no other one of the same remainder came before it: nearly always.
@@ -77,7 +80,9 @@ class StartMap {
     const Region &first = first_place(number);
     return LOAM_EXPECT(first.number == number) ? first.table : region_of(number).table;
   }
-  static unsigned code_at(unsigned entry, uintptr_t address);
+  static unsigned code_at(Entry entry, uintptr_t address) {
+    return LOAM_EXPECT(entry.place == static_cast<uint8_t>(address)) ? entry.code : 0;
+  }
   static unsigned take_code(Table &table, uintptr_t address);
   static size_t table_bytes();           // whole pages
   Table *find_or_add(uintptr_t number);  // null: there is no memory
@@ -104,18 +109,10 @@ inline bool StartMap::insert(const void *block, unsigned code) {
     table = find_or_add(number);
     if (table == nullptr) return false;
   }
-  uint16_t &entry = entry_in(*table, address);
-  LOAM_ASSERT(entry == 0);
-  const auto unit = static_cast<unsigned>(address >> kUnitShift) & ((1u << kCodeShift) - 1);
-  entry = static_cast<uint16_t>(code << kCodeShift | unit);
+  Entry &entry = entry_in(*table, address);
+  LOAM_ASSERT(entry.code == 0);
+  entry = {static_cast<uint8_t>(address), static_cast<uint8_t>(code)};
   return true;
-}
-
-// One comparison also finds addresses between units; where no block starts, the code is 0.
-inline unsigned StartMap::code_at(unsigned entry, uintptr_t address) {
-  const unsigned start = (entry & ((1u << kCodeShift) - 1)) << kUnitShift;
-  const auto place = static_cast<unsigned>(address) & ((1u << kGranuleShift) - 1);
-  return LOAM_EXPECT(place == start) ? entry >> kCodeShift : 0;
 }
 
 inline unsigned StartMap::find(const void *block) const {
@@ -125,9 +122,9 @@ inline unsigned StartMap::find(const void *block) const {
 }
 
 inline unsigned StartMap::take_code(Table &table, uintptr_t address) {
-  uint16_t &entry = entry_in(table, address);
+  Entry &entry = entry_in(table, address);
   const unsigned code = code_at(entry, address);
-  if (LOAM_EXPECT(code != 0)) entry = 0;
+  if (LOAM_EXPECT(code != 0)) entry = {};
   return code;
 }
 
@@ -155,9 +152,8 @@ void StartMap::each(Visit &&visit) const {
     const Region &region = regions_[at];
     if (region.table == nullptr) continue;
     uintptr_t granule = region.number << kRegionShift;
-    for (const unsigned entry : region.table->entries) {
-      const unsigned unit = entry & ((1u << kCodeShift) - 1);
-      if (entry != 0) visit(reinterpret_cast<void *>(granule + (unit << kUnitShift)));
+    for (const Entry entry : region.table->entries) {
+      if (entry.code != 0) visit(reinterpret_cast<void *>(granule + entry.place));
       granule += size_t{1} << kGranuleShift;
     }
   }
