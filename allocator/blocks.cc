@@ -362,10 +362,7 @@ void *Heap::allocate_object(loam_thread *thread, unsigned head, size_t size, Kin
     bytes = block != nullptr ? Large::of(block)->size() : 0;
     if (block != nullptr && unzeroed) std::memset(block, 0, sizeof(loam_object));
   } else {
-    if (head == LOAM_HEAD_NULL || debug_) {
-      head = (kind == Kind::kLeaf ? unsigned{LOAM_HEADS_LEAF} : unsigned{LOAM_HEADS_CONTAINER}) +
-             static_cast<unsigned>(round_to_class(guarded) / LOAM_CLASS_STEP);
-    }
+    if (head == LOAM_HEAD_NULL || debug_) head = object_head(guarded, kind);
     block = take_block(thread, head);
     if (block == nullptr && reclaim(thread)) block = take_block(thread, head);
     bytes = pools_[head].block_size;

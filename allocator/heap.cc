@@ -65,10 +65,7 @@ unsigned Heap::open_private_pool(size_t size, Kind kind, const char *name) {
 
 unsigned Heap::head_for(size_t size, Kind kind) const {
   if (size > LOAM_MAX_BLOCK || watched_) return LOAM_HEAD_NULL;
-  const unsigned first = kind == Kind::kRaw    ? LOAM_HEADS_RAW
-                         : kind == Kind::kLeaf ? LOAM_HEADS_LEAF
-                                               : LOAM_HEADS_CONTAINER;
-  return first + static_cast<unsigned>(round_to_class(size) / LOAM_CLASS_STEP);
+  return object_head(size, kind);
 }
 
 // -- Segments and slabs.

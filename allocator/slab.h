@@ -49,6 +49,12 @@ constexpr unsigned raw_head(size_t size) {
   return LOAM_HEADS_RAW + (index != 0 ? index : 1);
 }
 
+// The head of objects of so many bytes, header included.
+constexpr unsigned object_head(size_t size, Kind kind) {
+  const unsigned first = kind == Kind::kLeaf ? LOAM_HEADS_LEAF : LOAM_HEADS_CONTAINER;
+  return first + static_cast<unsigned>(round_to_class(size) / LOAM_CLASS_STEP);
+}
+
 // offset / size by multiplication with ceil(2^32 / size). Exact: offset < 2^16 and size <= 2^8 keep
 // the error below 1 / size.
 constexpr uint32_t reciprocal_of(uint32_t size) {
