@@ -184,6 +184,31 @@ TEST_CASE("large blocks that wait are given up when the limit wants their room")
   CHECK(host.stats().large_bytes == 0);
 }
 
+TEST_CASE("a long block is counted as it was asked for, and grows in place to a power of two") {
+  if (base::SystemHeap().is_watched()) return;  // there a block is as long as was asked
+  Host host;
+  std::vector<void *> blocks;
+  for (size_t size : {size_t{8193}, size_t{17000}, size_t{40000}, size_t{70000}}) {
+    auto *block = static_cast<unsigned char *>(loam_malloc(host.thread, size));
+    REQUIRE(block != nullptr);
+    const size_t counted = host.stats().large_bytes;
+    const size_t asked = (size + 4095) / 4096 * 4096;
+    CHECK(loam_usable_size(host.runtime, block) == asked);
+    CHECK(loam_good_size(size) == asked);
+    std::memset(block, 0x5a, size);
+    size_t slot = 16384;
+    while (slot < size) slot *= 2;
+    CHECK(loam_realloc(host.thread, block, slot) == block);
+    CHECK(loam_usable_size(host.runtime, block) == slot);
+    CHECK(host.stats().large_bytes == counted + slot - asked);
+    CHECK(std::all_of(block, block + size, [](unsigned char at) { return at == 0x5a; }));
+    blocks.push_back(block);
+  }
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+  for (void *block : blocks) loam_free(host.thread, block);
+  CHECK(host.stats().large_bytes == 0);
+}
+
 // Blocks around the size from which they have pages of their own, and far above it.
 TEST_CASE("blocks of MiBs keep their content as they grow, shrink and move") {
   INFO("seed: ", kSeed);
