@@ -493,22 +493,6 @@ void Heap::replace_large(void *block, size_t bytes, void *moved, size_t moved_by
   if (LOAM_RARELY(over_limit())) large_.release_idle();  // it made the room that was taken
 }
 
-// From one list to another, as loam_malloc and loam_free would do it; nullptr when a list does not
-// serve.
-inline void *Heap::move_small(loam_thread *thread, void *block, size_t size) {
-  const size_t bytes = round_to_class(size);
-  const loam_slab_pool &pool = range_.pools[range_.slab_index(block)];
-  const size_t old_bytes = pool.block_size;
-  loam_list &list = thread->heads[raw_head(size)];
-  loam_list &old_list = thread->heads[pool.head_offset / sizeof(loam_list)];
-  void *const moved = *list.top;
-  if (moved == nullptr || old_list.top == old_list.limit) return nullptr;
-  --list.top;
-  std::memcpy(moved, block, bytes < old_bytes ? bytes : old_bytes);
-  *++old_list.top = block;
-  return moved;
-}
-
 void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (block == nullptr) return allocate_raw(thread, size);
   if (debug_) check_raw(block, "loam_realloc");
@@ -516,10 +500,6 @@ void *Heap::reallocate_raw(loam_thread *thread, void *block, size_t size) {
   if (!debug_ && !torture_.plan.move_realloc) {
     if (stays_in_place(block, size)) return block;
     if (large && size > LOAM_MAX_BLOCK) return reallocate_large(thread, block, size);
-    if (!large && size <= LOAM_MAX_BLOCK && !watched_) {
-      void *moved = move_small(thread, block, size);
-      if (LOAM_EXPECT(moved != nullptr)) return moved;
-    }
   }
   const size_t bytes = raw_bytes(block, "loam_realloc");
   const size_t usable = debug_ ? guard_size(block, bytes) : bytes;

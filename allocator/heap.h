@@ -52,6 +52,7 @@ class Heap {
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
   bool stays_in_place(const void *block, size_t size) const;  // but under debug and torture
+  void *resize_near(loam_thread *thread, void *block, size_t size);
   void free_raw(loam_thread *thread, void *block);
   size_t usable_size(const void *block) const;
 
@@ -190,7 +191,6 @@ class Heap {
   void *refill(loam_thread *thread, unsigned head);
   void *reallocate_large(loam_thread *thread, void *block, size_t size);
   void replace_large(void *block, size_t bytes, void *moved, size_t moved_bytes);
-  void *move_small(loam_thread *thread, void *block, size_t size);
   void *take_raw(loam_thread *thread, size_t size, bool zeroed);
   bool reclaim(loam_thread *thread);
   void *take_one(unsigned head);

@@ -88,6 +88,7 @@ class LargeRegistry {
   // Another size for a long block without a copy: in place, where it has the addresses, or with its
   // pages, where they are its own. nullptr: not so, and nothing has happened.
   void *resize_long(void *block, size_t size, size_t most_bytes);
+  size_t raw_bytes_near(const void *block) const;  // in fewer steps, but 0 for a few such blocks
   bool has_pages(const void *block) const { return raw_.find(block) == kPagesCode; }
   size_t blocks_with_pages() const { return pages_count_; }
   size_t raw_bytes(const void *block) const {  // 0: it is no such block
@@ -194,6 +195,12 @@ class LargeRegistry {
 inline size_t LargeRegistry::bytes_of(const void *block, unsigned code) const {
   if (LOAM_EXPECT(code < kLongCode)) return large_class_bytes(code - kFirstCode);
   return code != kAskCode ? raw_.long_bytes(block) : system_.usable_size(block);
+}
+
+inline size_t LargeRegistry::raw_bytes_near(const void *block) const {
+  const unsigned code = raw_.find_near(block);
+  if (LOAM_EXPECT(code - kFirstCode < kLargeClasses)) return large_class_bytes(code - kFirstCode);
+  return code != 0 && code != kAskCode ? raw_.long_bytes_near(block) : 0;
 }
 
 template <typename Most>

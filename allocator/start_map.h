@@ -38,9 +38,11 @@ class StartMap {
   unsigned find(const void *block) const;  // the code; 0: the block is not in the map
   unsigned erase(const void *block);       // the same; it is in the map no more
   // The same in fewer steps, but 0 also for a few blocks that are in the map.
+  unsigned find_near(const void *block) const;
   unsigned erase_near(const void *block);
   // The size of a long block in the map, which is kept when it leaves.
   size_t &long_bytes(const void *block) const;
+  size_t long_bytes_near(const void *block) const;  // of one that find_near knows
   // visit(void *) for each block of the map, which must not change meanwhile.
   template <typename Visit>
   void each(Visit &&visit) const;
@@ -134,6 +136,14 @@ inline unsigned StartMap::erase(const void *block) {
   return LOAM_EXPECT(table != nullptr) ? take_code(*table, address) : 0;
 }
 
+inline unsigned StartMap::find_near(const void *block) const {
+  const uintptr_t address = address_of(block);
+  const Region &first = first_place(address >> kRegionShift);
+  return LOAM_EXPECT(first.number == address >> kRegionShift)
+             ? code_at(entry_in(*first.table, address), address)
+             : 0;
+}
+
 inline unsigned StartMap::erase_near(const void *block) {
   const uintptr_t address = address_of(block);
   const Region &first = first_place(address >> kRegionShift);
@@ -144,6 +154,12 @@ inline unsigned StartMap::erase_near(const void *block) {
 inline size_t &StartMap::long_bytes(const void *block) const {
   const uintptr_t address = address_of(block);
   return table_of(address)->long_bytes[address % kRegionBytes / kLongBytes];
+}
+
+inline size_t StartMap::long_bytes_near(const void *block) const {
+  const uintptr_t address = address_of(block);
+  return first_place(address >> kRegionShift)
+      .table->long_bytes[address % kRegionBytes / kLongBytes];
 }
 
 template <typename Visit>

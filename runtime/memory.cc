@@ -29,8 +29,8 @@ LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
   return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
 }
 
-LOAM_NOINLINE void *reallocate(loam_runtime &runtime, loam_thread *thread, void *pointer,
-                               size_t size) {
+LOAM_NOINLINE void *reallocate(loam_thread *thread, void *pointer, size_t size) {
+  loam_runtime &runtime = rt::runtime_of(thread);
   if (size > LOAM_MAX_BLOCK) runtime.collector.large_asked_for();
   return allocate_asking(runtime, size,
                          [&] { return runtime.heap.reallocate_raw(thread, pointer, size); });
@@ -61,12 +61,11 @@ void *loam_calloc(loam_thread *thread, size_t n, size_t size) {
 }
 
 void *loam_realloc(loam_thread *thread, void *pointer, size_t size) {
-  loam_runtime &runtime = rt::runtime_of(thread);
+  alloc::Heap &heap = rt::runtime_of(thread).heap;
   // A buffer that grows by small steps stays nearly always, and this is all that it costs.
-  if (LOAM_EXPECT(!runtime.heap.watched()) && runtime.heap.stays_in_place(pointer, size)) {
-    return pointer;
-  }
-  return reallocate(runtime, thread, pointer, size);
+  void *const block =
+      LOAM_EXPECT(!heap.watched()) ? heap.resize_near(thread, pointer, size) : nullptr;
+  return block != nullptr ? block : reallocate(thread, pointer, size);
 }
 
 void loam_free_slow(loam_thread *thread, void *block) {

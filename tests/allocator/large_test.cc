@@ -52,10 +52,13 @@ TEST_CASE("the map of starts agrees with a std::map") {
     REQUIRE(map.find(at(start)) == expected);
     REQUIRE(map.find(at(start + 16)) == 0);
     REQUIRE(map.find(at(start + 1)) == 0);
+    REQUIRE(map.find_near(at(start + 16)) == 0);
     REQUIRE(map.erase_near(at(start + 16)) == 0);
     if (expected != 0) {
       const bool asks = random() % 2 == 0;
+      const unsigned found = map.find_near(at(start));
       const unsigned near = asks ? map.erase_near(at(start)) : 0;
+      if (asks) REQUIRE(near == found);
       REQUIRE((near == 0 || near == expected));
       if (asks) ++(near == 0 ? found_far : found_near);
       const unsigned left = near == 0 ? expected : 0;
@@ -90,10 +93,16 @@ TEST_CASE("the map of starts holds blocks of many regions, and forgets regions w
   for (uintptr_t i = 2; i <= kRegions; i += 2)
     CHECK(map.erase(at(i * i * kRegionBytes)) == code_of(i));
   map.trim();
+  int found_near = 0;
   for (uintptr_t i = 1; i <= kRegions; ++i) {
     CHECK(map.find(at(i * i * kRegionBytes)) == (i % 2 != 0 ? code_of(i) : 0));
-    if (i % 2 != 0) CHECK(map.long_bytes(at(i * i * kRegionBytes)) == i);
+    if (i % 2 == 0) continue;
+    CHECK(map.long_bytes(at(i * i * kRegionBytes)) == i);
+    if (map.find_near(at(i * i * kRegionBytes)) == 0) continue;
+    CHECK(map.long_bytes_near(at(i * i * kRegionBytes)) == i);
+    ++found_near;
   }
+  CHECK(found_near > 100);
   map.close();
 }
 
