@@ -398,7 +398,13 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
 void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
   const unsigned head = raw_head(size < LOAM_MAX_BLOCK ? size : size_t{LOAM_MAX_BLOCK});
   for (;;) {
-    void *block = size > LOAM_MAX_BLOCK ? take_large(size, zeroed) : take_block(thread, head);
+    void *block;
+    if (size > LOAM_MAX_BLOCK) {
+      block = large_.allocate_raw(size, zeroed, room());
+      if (large_.held_bytes() > large_.near_bytes()) note_growth();
+    } else {
+      block = take_block(thread, head);
+    }
     if (block != nullptr || !reclaim(thread)) return block;
   }
 }
@@ -418,7 +424,7 @@ void *Heap::allocate_raw(loam_thread *thread, size_t size) {
 }
 
 void *Heap::allocate_zeroed(loam_thread *thread, size_t size) {
-  if (size > LOAM_MAX_BLOCK && !debug_) {  // fresh pages need no second pass
+  if (size > LOAM_MAX_BLOCK && !debug_) {  // the source may know that its pages are zero
     void *block = !locked() && !torture_.fails() ? take_raw(thread, size, true) : nullptr;
     if (block == nullptr) ++failures_;
     return block;
@@ -453,23 +459,29 @@ size_t Heap::usable_size(const void *block) const {
 // room: it will ask again. What doubles has room of its own.
 void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   const size_t before = raw_bytes(block, "loam_realloc");
-  const auto attempt = [this, block, before](size_t bytes) {
+  // Of the first size if it may be, or else of the other; by a copy only where neither is to be had
+  // without.
+  const auto attempt = [this, block, before](size_t most, size_t least) {
     const size_t beside = room();  // what is freed makes room too
     const size_t most_bytes = beside > SIZE_MAX - before ? beside : beside + before;
-    void *moved = large_.resize_long(block, bytes, most_bytes);
-    if (moved != nullptr) return moved;
-    moved = large_.allocate_raw(bytes, false, [most_bytes] { return most_bytes; });
-    if (moved != nullptr) replace_large(block, before, moved, bytes);
-    return moved;
+    for (size_t bytes : {most, least}) {
+      if (void *moved = large_.resize_long(block, bytes, most_bytes)) return moved;
+    }
+    for (size_t bytes : {most, least}) {
+      void *const moved = large_.allocate_raw(bytes, false, most_bytes);
+      if (moved == nullptr) continue;
+      replace_large(block, before, moved, bytes);
+      return moved;
+    }
+    return static_cast<void *>(nullptr);
   };
   void *moved = nullptr;
   if (size <= before) {
-    moved = attempt(size);
+    moved = attempt(size, size);
     if (moved == nullptr) return block;
   } else if (!locked() && !torture_.fails()) {
-    if (size - before < size / 8) moved = attempt(size + size / 8);
-    if (moved == nullptr) moved = attempt(size);
-    if (moved == nullptr && reclaim(thread)) moved = attempt(size);
+    moved = attempt(size - before < size / 8 ? size + size / 8 : size, size);
+    if (moved == nullptr && reclaim(thread)) moved = attempt(size, size);
   }
   if (moved == nullptr) {
     ++failures_;

@@ -410,11 +410,13 @@ void Heap::lock(loam_thread *thread) {
   if (locks_++ != 0) return;
   flush(thread);
   large_.set_keeps_idle(false);
+  bound_large();
 }
 
 bool Heap::unlock() {
   if (locks_ == 0 || --locks_ != 0) return false;
   large_.set_keeps_idle(!watched_);
+  bound_large();
   return true;
 }
 
@@ -439,6 +441,28 @@ void Heap::forget_free_young() {
 LOAM_NOINLINE size_t Heap::room_under_limit() const {
   const size_t used = counted_bytes();
   return used < budget_bytes_ ? budget_bytes_ - used : 0;
+}
+
+// What is counted grew.
+void Heap::note_growth() {
+  const size_t counted = counted_bytes();
+  LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
+  if (counted > peak_bytes_) peak_bytes_ = counted;
+  bound_large();
+}
+
+// How much large blocks may hold before more than a sum is to be looked at: the peak, the limit,
+// what the collector waits for, or whether every call takes the slow path.
+void Heap::bound_large() {
+  const size_t counted = counted_bytes();
+  const size_t most = limit_bytes_ != 0 ? std::min(peak_bytes_, budget_bytes_) : peak_bytes_;
+  const bool may = has_cache() && counted <= most;
+  large_.set_near_bytes(may ? std::min(large_.held_bytes() + (most - counted), large_watch_) : 0);
+}
+
+void Heap::watch_large_from(size_t held_bytes) {
+  large_watch_ = held_bytes;
+  bound_large();
 }
 
 size_t Heap::in_use_bytes(const loam_thread *thread) const {

@@ -47,11 +47,10 @@ class Heap {
 
   // -- Raw blocks. nullptr when the limit, memory, the lock or torture says so.
   void *allocate_raw(loam_thread *thread, size_t size);
-  // A shorter way for more than 256 bytes, where has_cache(). The one above says why it failed.
-  void *take_large(size_t size, bool zeroed);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
   bool stays_in_place(const void *block, size_t size) const;  // but under debug and torture
+  // Unless watched(): most that stays, and what goes from list to list; else, or of null, nullptr.
   void *resize_near(loam_thread *thread, void *block, size_t size);
   void free_raw(loam_thread *thread, void *block);
   size_t usable_size(const void *block) const;
@@ -64,8 +63,7 @@ class Heap {
   void free_object(loam_thread *thread, loam_object *object);
   // Takes back blocks of one word of a slab that are zero, header included.
   void return_word(size_t slab, size_t word, uint64_t bits);
-  // Takes back all blocks of a slab, which need not be zero: whoever takes it next zeroes it, if
-  // its pages are not given back before.
+  // All blocks of a slab, which need not be zero: it is dirty then.
   void return_slab(size_t slab);
   void return_words(const ReturnedWord *words, size_t count, bool may_lag);  // of one slab or many
   bool lose(const ReturnedWord &word);
@@ -115,6 +113,7 @@ class Heap {
   size_t external_bytes() const { return external_bytes_; }
   bool over_limit() const { return limit_bytes_ != 0 && counted_bytes() > budget_bytes_; }
   void add_external(ptrdiff_t bytes);
+  void watch_large_from(size_t held_bytes);  // of large(): near_bytes() is no more
   size_t limit_bytes() const { return limit_bytes_; }
   uint64_t failures() const { return failures_; }
 
@@ -124,7 +123,7 @@ class Heap {
   void free_metadata(void *block);
 
   size_t trim(loam_thread *thread);
-  // Finds to broken: reports each finding, returns how many.
+  // Finds to broken: reports each finding, returns how many.
   // level 0: the sums; 1: every slab, bit and list.
   size_t verify(const loam_thread *thread, unsigned level) const;
 
@@ -233,6 +232,7 @@ class Heap {
   size_t room_under_limit() const;
   bool may_grow(size_t bytes) const { return bytes <= room(); }
   void note_growth();
+  void bound_large();
   void *allocate_large(size_t size, Kind kind, bool zeroed);
   size_t raw_bytes(const void *block, const char *function) const {
     if (range_.contains(block)) return block_bytes(block);
@@ -286,7 +286,7 @@ class Heap {
   size_t limit_bytes_ = 0;
   size_t budget_bytes_ = 0;  // the limit, less the eighth kept back for the collector's tables
   size_t peak_bytes_ = 0;
-  size_t large_below_peak_ = 0;  // large blocks may hold this before the peak is looked at again
+  size_t large_watch_ = SIZE_MAX;  // watch_large_from
   uint64_t failures_ = 0;
   unsigned locks_ = 0;
   unsigned segment_holds_ = 0;

@@ -20,19 +20,6 @@ inline size_t Heap::room() const {
   return LOAM_EXPECT(limit_bytes_ == 0) ? SIZE_MAX : room_under_limit();
 }
 
-inline void Heap::note_growth() {
-  const size_t counted = counted_bytes();
-  LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
-  if (counted > peak_bytes_) peak_bytes_ = counted;
-  large_below_peak_ = large_.held_bytes() + (peak_bytes_ - counted);
-}
-
-inline void *Heap::take_large(size_t size, bool zeroed) {
-  void *block = large_.allocate_raw(size, zeroed, [this] { return room(); });
-  if (LOAM_RARELY(large_.held_bytes() > large_below_peak_)) note_growth();
-  return block;
-}
-
 inline size_t Heap::list_capacity(const Pool &pool, unsigned parts) {
   const size_t blocks = kCacheBytes / parts / pool.block_size;
   return blocks < Range::kListSlots ? blocks : Range::kListSlots - 1;
@@ -67,8 +54,7 @@ inline bool Heap::stays_in_place(const void *block, size_t size) const {
   return size > LOAM_MAX_BLOCK && fits_large(large_.raw_bytes(block), size);
 }
 
-// In few steps: what stays, and what goes from list to list, as loam_malloc and loam_free would do
-// it. nullptr for all else, and for a few that could stay.
+// From list to list as loam_malloc and loam_free would do it.
 inline void *Heap::resize_near(loam_thread *thread, void *block, size_t size) {
   if (!range_.contains(block)) {
     return size > LOAM_MAX_BLOCK && fits_large(large_.raw_bytes_near(block), size) ? block

@@ -17,15 +17,30 @@ size_t large_cost(const base::SystemHeap &source, size_t size) {
   return (size + kLongUnit - 1) / kLongUnit * kLongUnit;
 }
 
-// Long blocks have powers of two of mimalloc's medium ones, of which only whole pages are in use.
-// So they share its pages of few classes instead of many, each of which would keep some resident,
-// and can grow in place.
+// Whether the source gives whole classes to whoever asks for a size, and they are these. A build of
+// mimalloc that checks for writes past the end gives what was asked for.
+static bool has_these_classes(const base::SystemHeap &source) {
+  size_t before = LOAM_MAX_BLOCK;
+  for (unsigned id = 0; id < kLargeClasses; ++id) {
+    if (source.good_size(before + 1) < large_class_bytes(id)) return false;
+    before = large_class_bytes(id);
+  }
+  void *const probe = source.allocate(LOAM_MAX_BLOCK + 1);
+  const bool is_whole = probe != nullptr && source.usable_size(probe) >= large_class_bytes(0);
+  source.free(probe);
+  return is_whole;
+}
+
+// Long blocks have powers of two, of which only the first pages of the OS are in use. So they share
+// the source's pages of few classes instead of many, each of which would keep some resident; and
+// plain ones can grow in place.
 void *LargeRegistry::from_source(size_t cost, bool zeroed) {
   if (cost <= StartMap::kLongBytes || cost > kMediumBytes || asks_source_) {
     return zeroed ? system_.allocate_zeroed(cost) : system_.allocate(cost);
   }
   size_t bytes = 2 * StartMap::kLongBytes;
   while (bytes < cost) bytes *= 2;
+  if (zeroed && bytes == cost) return system_.allocate_zeroed(cost);
   void *const block = system_.allocate(bytes);
   if (block != nullptr && zeroed) std::memset(block, 0, cost);
   return block;
@@ -51,7 +66,8 @@ Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
   void *memory = from_source(cost, zeroed);
   if (memory == nullptr) return nullptr;
-  if (LOAM_RARELY(!objects_.insert(memory, kObjectCode))) {
+  if (LOAM_RARELY(!objects_.insert_near(memory, kObjectCode) &&
+                  !objects_.insert(memory, kObjectCode))) {
     system_.free(memory);
     return nullptr;
   }
@@ -82,9 +98,54 @@ void LargeRegistry::free(Large *large) {
   system_.free(large);
 }
 
-// Long blocks, of which the source may take far more addresses than were asked for; and those that
-// a tool watches.
-LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, size_t most_bytes) {
+// A block that is held, and not in the map yet.
+LOAM_NOINLINE void *LargeRegistry::enter(void *block, unsigned code, size_t bytes) {
+  if (LOAM_RARELY(!raw_.insert(block, code))) {
+    held_bytes_ -= bytes;
+    release(block, code, bytes);
+    return nullptr;
+  }
+  gross_bytes_ += bytes;
+  ++count_;
+  return block;
+}
+
+inline void *LargeRegistry::take_idle(unsigned id) {
+  IdleClass &blocks = idle_[id];
+  Idle *const idle = blocks.first;
+  blocks.first = idle->next;
+  ++blocks.room;
+  idle_bytes_ -= blocks.bytes;
+  return idle;
+}
+
+void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_bytes) {
+  if (size > StartMap::kLongBytes || asks_source_) {
+    return allocate_uncommon(size, zeroed, most_bytes);
+  }
+  const unsigned id = large_class_of(size);
+  IdleClass &blocks = idle_[id];
+  void *block;
+  if (blocks.first != nullptr) {
+    block = take_idle(id);
+    if (zeroed) std::memset(block, 0, size);
+  } else {
+    if (blocks.bytes > most_bytes) return nullptr;
+    block = zeroed ? system_.allocate_zeroed(size) : system_.allocate(size);
+    if (block == nullptr) return nullptr;
+    held_bytes_ += blocks.bytes;
+  }
+  return enter(block, id + kFirstCode, blocks.bytes);
+}
+
+void *LargeRegistry::allocate_near(size_t size) {
+  if (held_bytes_ > near_bytes_) return nullptr;
+  return allocate_raw(size, false, near_bytes_ - held_bytes_);
+}
+
+// Long blocks, of which the source may take far more addresses than were asked for; and those of
+// which only it knows the size.
+void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, size_t most_bytes) {
   const size_t cost = large_cost(system_, size);
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
   const bool has_pages = cost >= kPagesBytes && !asks_source_;
@@ -99,14 +160,27 @@ LOAM_NOINLINE void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, s
   }
   held_bytes_ += cost;
   block = enter(block, has_pages ? kPagesCode : kLongCode, cost);
-  if (block != nullptr) raw_.long_bytes(block) = cost;
+  if (block != nullptr) raw_.set_long_bytes(block, cost);
   return block;
+}
+
+bool LargeRegistry::free_raw(void *block) {
+  const unsigned code = raw_.erase(block);
+  if (code == 0) return false;
+  if (!guarded_ || code == kPagesCode) {
+    leave(block, code);
+  } else {
+    const size_t bytes = bytes_of(block, code);
+    held_bytes_ -= bytes;
+    --count_;
+    free_guarded({block, block, bytes});
+  }
+  return true;
 }
 
 LOAM_NOINLINE void LargeRegistry::leave_uncommon(void *block, unsigned code) {
   const size_t bytes = bytes_of(block, code);
   held_bytes_ -= bytes;
-  if (guarded_ && code != kPagesCode) return free_guarded({block, block, bytes});
   release(block, code, bytes);
 }
 
@@ -120,7 +194,7 @@ void LargeRegistry::open(const base::Report *report, bool debug, bool keeps_idle
   for (Large &list : lists_) list.next = list.previous = &list;
   report_ = report;
   guarded_ = debug && !system_.is_watched();
-  asks_source_ = system_.is_watched();
+  asks_source_ = system_.is_watched() || !has_these_classes(system_);
   set_keeps_idle(keeps_idle);
 }
 
@@ -168,10 +242,14 @@ void *LargeRegistry::resize_long(void *block, size_t size, size_t most_bytes) {
     block = moved;
     LOAM_CHECK(raw_.insert(block, kPagesCode));
   }
-  raw_.long_bytes(block) = cost;
+  raw_.set_long_bytes(block, cost);
   held_bytes_ += cost - bytes;
   if (cost > bytes) gross_bytes_ += cost - bytes;
   return block;
+}
+
+bool LargeRegistry::fits_source(const void *block) const {
+  return has_pages(block) || system_.usable_size(block) >= raw_bytes(block);
 }
 
 void LargeRegistry::release_idle() {

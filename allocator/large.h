@@ -34,7 +34,11 @@ static_assert(LOAM_MAX_BLOCK == 1 << kLeastLargeShift);
 constexpr size_t large_class_bytes(unsigned id) {
   return size_t{5 + id % 4} << (kLeastLargeShift - 2 + id / 4);
 }
-inline unsigned large_class_of(size_t size) {  // of more than 256 bytes
+static_assert(large_class_bytes(kLargeClasses - 1) == StartMap::kLongBytes);
+constexpr bool has_large_class(size_t size) {
+  return size - (LOAM_MAX_BLOCK + 1) < StartMap::kLongBytes - LOAM_MAX_BLOCK;
+}
+inline unsigned large_class_of(size_t size) {
   const size_t last = size - 1;
   const auto shift = static_cast<unsigned>(__builtin_clzll(last) ^ 63);
   return (shift - kLeastLargeShift) * 4 + static_cast<unsigned>(last >> (shift - 2) & 3);
@@ -43,6 +47,7 @@ inline unsigned large_class_of(size_t size) {  // of more than 256 bytes
 // kMediumBytes mimalloc puts several into a page of its own.
 constexpr size_t kLongUnit = 4096;
 constexpr size_t kMediumBytes = size_t{1} << 17;
+static_assert((kMediumBytes & (kMediumBytes - 1)) == 0 && kMediumBytes > StartMap::kLongBytes);
 // What a large block of so many bytes, more than 256, costs; SIZE_MAX when there is no such block.
 size_t large_cost(const base::SystemHeap &source, size_t size);
 
@@ -78,18 +83,23 @@ class LargeRegistry {
     Large *const large = Large::of(object);
     return LOAM_EXPECT(objects_.find(large) != 0) ? large : nullptr;
   }
-  // Plain memory: one that waits for this size, or else a new one. most_bytes() is asked of a new
-  // one only.
-  template <typename Most>
-  void *allocate_raw(size_t size, bool zeroed, Most &&most_bytes);
+  // Plain memory: one that waits for this size, or else a new one, for which the same holds.
+  void *allocate_raw(size_t size, bool zeroed, size_t most_bytes);
   bool free_raw(void *block);  // false: it is no such block
-  // The same for most blocks, and in fewer steps; false: ask free_raw.
+  // The same for most blocks, in fewer steps, where debug is off; false: ask free_raw.
   bool free_near(void *block);
+  // Within the bound of near_bytes; nullptr: ask allocate_raw. take_new has has_large_class,
+  // leaves aside what waits, and takes the fewest steps.
+  void *allocate_near(size_t size);
+  void *take_new(size_t size);
+  void set_near_bytes(size_t bytes) { near_bytes_ = asks_source_ ? 0 : bytes; }
+  size_t near_bytes() const { return near_bytes_; }
   // Another size for a long block without a copy: in place, where it has the addresses, or with its
   // pages, where they are its own. nullptr: not so, and nothing has happened.
   void *resize_long(void *block, size_t size, size_t most_bytes);
   size_t raw_bytes_near(const void *block) const;  // in fewer steps, but 0 for a few such blocks
   bool has_pages(const void *block) const { return raw_.find(block) == kPagesCode; }
+  bool fits_source(const void *block) const;  // it has as many bytes as it counts
   size_t blocks_with_pages() const { return pages_count_; }
   size_t raw_bytes(const void *block) const {  // 0: it is no such block
     const unsigned code = raw_.find(block);
@@ -144,6 +154,7 @@ class LargeRegistry {
   size_t bytes_of(const void *block, unsigned code) const;
   void release(void *block, unsigned code, size_t bytes);
   void *enter(void *block, unsigned code, size_t bytes);
+  void *take_idle(unsigned id);
   void *from_source(size_t cost, bool zeroed);
   void *allocate_uncommon(size_t size, bool zeroed, size_t most_bytes);
   void leave(void *block, unsigned code);
@@ -154,13 +165,15 @@ class LargeRegistry {
   static constexpr unsigned kLongCode = kFirstCode + kLargeClasses;
   static constexpr unsigned kPagesCode = kLongCode + 1, kAskCode = kLongCode + 2;
   static constexpr unsigned kObjectCode = 1;  // in objects_: all there is
+  static_assert(kAskCode <= UINT8_MAX);
 
   base::SystemHeap system_;
   // The sums stand apart: a compiler that adds to two at once makes the next load of either wait
   // for the wider store.
   size_t held_bytes_ = 0;  // what is in use, and what waits
-  Large lists_[kLists];    // sentinels of circular lists
-  StartMap objects_;       // their prefixes
+  size_t near_bytes_ = 0;
+  Large lists_[kLists];  // sentinels of circular lists
+  StartMap objects_;     // their prefixes
   StartMap raw_;
   size_t count_ = 0;
   size_t pages_count_ = 0;  // of them, those with pages of their own
@@ -178,7 +191,7 @@ class LargeRegistry {
   static constexpr uint32_t kMostIdleBytes = uint32_t{2} << 10;
   IdleClass idle_[kLargeClasses] = {};
   size_t idle_bytes_ = 0;
-  bool asks_source_ = false;  // a tool watches it
+  bool asks_source_ = false;  // a tool watches it, or its classes are others
   uint64_t gross_bytes_ = 0;
   // Debug mode: the last freed blocks, poisoned; so many and of so many bytes at most.
   static constexpr size_t kQuarantineBytes = size_t{4} << 20;
@@ -203,53 +216,35 @@ inline size_t LargeRegistry::raw_bytes_near(const void *block) const {
   return code != 0 && code != kAskCode ? raw_.long_bytes_near(block) : 0;
 }
 
-template <typename Most>
-inline void *LargeRegistry::allocate_raw(size_t size, bool zeroed, Most &&most_bytes) {
-  if (LOAM_RARELY(size > StartMap::kLongBytes || asks_source_)) {
-    return allocate_uncommon(size, zeroed, most_bytes());
-  }
+// The source is asked for the size, not for the bytes of its class, though it gives as many: it
+// branches on that at once, and would have to wait until the class is known.
+inline void *LargeRegistry::take_new(size_t size) {
+  LOAM_ASSERT(has_large_class(size));
   const unsigned id = large_class_of(size);
-  IdleClass &blocks = idle_[id];
-  void *block = blocks.first;
-  if (block != nullptr) {
-    blocks.first = blocks.first->next;
-    ++blocks.room;
-    idle_bytes_ -= blocks.bytes;
-    if (zeroed) std::memset(block, 0, size);
-  } else {
-    if (LOAM_RARELY(blocks.bytes > most_bytes())) return nullptr;
-    block = zeroed ? system_.allocate_zeroed(blocks.bytes) : system_.allocate(blocks.bytes);
-    if (LOAM_RARELY(block == nullptr)) return nullptr;
-    held_bytes_ += blocks.bytes;
-  }
-  return enter(block, id + kFirstCode, blocks.bytes);
-}
-
-// A block that is held, and not in the map yet.
-inline void *LargeRegistry::enter(void *block, unsigned code, size_t bytes) {
-  if (LOAM_RARELY(!raw_.insert(block, code))) {
-    held_bytes_ -= bytes;
-    release(block, code, bytes);
-    return nullptr;
+  const IdleClass &blocks = idle_[id];
+  if (LOAM_RARELY(blocks.first != nullptr)) return nullptr;
+  if (LOAM_RARELY(held_bytes_ + blocks.bytes > near_bytes_)) return nullptr;
+  void *const block = system_.allocate_unwatched(size);
+  if (LOAM_RARELY(block == nullptr)) return nullptr;
+  const size_t bytes = blocks.bytes;
+  LOAM_ASSERT(system_.usable_size(block) >= bytes);
+  held_bytes_ += bytes;
+  if (LOAM_RARELY(!raw_.insert_near(block, id + kFirstCode))) {
+    return enter(block, id + kFirstCode, bytes);
   }
   gross_bytes_ += bytes;
   ++count_;
   return block;
 }
 
-inline bool LargeRegistry::free_raw(void *block) {
-  const unsigned code = raw_.erase(block);
-  if (LOAM_EXPECT(code != 0)) leave(block, code);
-  return code != 0;
-}
-
 inline bool LargeRegistry::free_near(void *block) {
+  LOAM_ASSERT(!guarded_);
   const unsigned code = raw_.erase_near(block);
   if (LOAM_EXPECT(code != 0)) leave(block, code);
   return code != 0;
 }
 
-// A block that has left the map.
+// A block that has left the map, where debug is off.
 inline void LargeRegistry::leave(void *block, unsigned code) {
   --count_;
   const unsigned id = code - kFirstCode;
@@ -257,8 +252,7 @@ inline void LargeRegistry::leave(void *block, unsigned code) {
   IdleClass &blocks = idle_[id];
   if (LOAM_RARELY(blocks.room == 0)) {
     held_bytes_ -= blocks.bytes;
-    if (LOAM_RARELY(guarded_)) return free_guarded({block, block, blocks.bytes});
-    return system_.free(block);
+    return system_.free_unwatched(block);  // what a tool watches has no class
   }
   Idle *const idle = static_cast<Idle *>(block);
   idle->next = blocks.first;

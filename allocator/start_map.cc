@@ -55,7 +55,7 @@ bool StartMap::prepare() {
   return true;
 }
 
-LOAM_NOINLINE StartMap::Table *StartMap::find_or_add(uintptr_t number) {
+StartMap::Table *StartMap::find_or_add(uintptr_t number) {
   if (Table *const table = region_of(number).table; table != nullptr) return table;
   if (!prepare()) return nullptr;
   Table *const table = spare_;
@@ -63,6 +63,14 @@ LOAM_NOINLINE StartMap::Table *StartMap::find_or_add(uintptr_t number) {
   region_of(number) = Region{number, table};
   ++count_;
   return table;
+}
+
+bool StartMap::insert(const void *block, unsigned code) {
+  const uintptr_t address = address_of(block);
+  Table *const table = find_or_add(address >> kRegionShift);
+  if (table == nullptr) return false;
+  put(*table, address, code);
+  return true;
 }
 
 void StartMap::trim() {

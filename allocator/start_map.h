@@ -5,12 +5,12 @@
 //                 |              |                |
 //           hash table  -->  entry of a table:  place, code; 0: no block starts there
 //
-// Since blocks are longer than a granule, no two start in the same one. A table takes 2
-// bytes for 256 of the addresses where blocks lie, and only its pages that were written are
-// resident.
+// Of long blocks it knows the size itself, in an array with an entry for each 8 KiB of addresses.
+// Since blocks are longer than a granule, and long ones than 8 KiB, no two start in the same
+// . A table takes 2 bytes for 256 of the addresses where blocks lie and 8 for 8 KiB, and only
+// its pages that were written are resident.
 //
-// Of long blocks it knows the size itself. Another one knows where the prefixes of large objects
-// start, and no code.
+// Another map knows where the prefixes of large objects start, and no code.
 //
 // Thread safety: the owning runtime's thread.
 #pragma once
@@ -37,11 +37,13 @@ class StartMap {
   bool prepare();  // so that the next insert does not fail; false: there is no memory
   unsigned find(const void *block) const;  // the code; 0: the block is not in the map
   unsigned erase(const void *block);       // the same; it is in the map no more
-  // The same in fewer steps, but 0 also for a few blocks that are in the map.
+  // The same in fewer steps, but 0 also for a few blocks that are in the map; false: not done.
+  bool insert_near(const void *block, unsigned code);
   unsigned find_near(const void *block) const;
   unsigned erase_near(const void *block);
   // The size of a long block in the map, which is kept when it leaves.
-  size_t &long_bytes(const void *block) const;
+  void set_long_bytes(const void *block, size_t bytes);
+  size_t long_bytes(const void *block) const;
   size_t long_bytes_near(const void *block) const;  // of one that find_near knows
   // visit(void *) for each block of the map, which must not change meanwhile.
   template <typename Visit>
@@ -85,6 +87,7 @@ class StartMap {
   static unsigned code_at(Entry entry, uintptr_t address) {
     return LOAM_EXPECT(entry.place == static_cast<uint8_t>(address)) ? entry.code : 0;
   }
+  static void put(Table &table, uintptr_t address, unsigned code);
   static unsigned take_code(Table &table, uintptr_t address);
   static size_t table_bytes();           // whole pages
   Table *find_or_add(uintptr_t number);  // null: there is no memory
@@ -102,18 +105,17 @@ class StartMap {
   size_t count_ = 0;
 };
 
-inline bool StartMap::insert(const void *block, unsigned code) {
-  const uintptr_t address = address_of(block);
-  const uintptr_t number = address >> kRegionShift;
-  const Region &first = first_place(number);
-  Table *table = first.table;
-  if (LOAM_RARELY(first.number != number)) {
-    table = find_or_add(number);
-    if (table == nullptr) return false;
-  }
-  Entry &entry = entry_in(*table, address);
+inline void StartMap::put(Table &table, uintptr_t address, unsigned code) {
+  Entry &entry = entry_in(table, address);
   LOAM_ASSERT(entry.code == 0);
   entry = {static_cast<uint8_t>(address), static_cast<uint8_t>(code)};
+}
+
+inline bool StartMap::insert_near(const void *block, unsigned code) {
+  const uintptr_t address = address_of(block);
+  const Region &first = first_place(address >> kRegionShift);
+  if (LOAM_RARELY(first.number != address >> kRegionShift)) return false;
+  put(*first.table, address, code);
   return true;
 }
 
@@ -151,7 +153,13 @@ inline unsigned StartMap::erase_near(const void *block) {
                                                               : 0;
 }
 
-inline size_t &StartMap::long_bytes(const void *block) const {
+inline void StartMap::set_long_bytes(const void *block, size_t bytes) {
+  const uintptr_t address = address_of(block);
+  LOAM_ASSERT(bytes > kLongBytes);
+  table_of(address)->long_bytes[address % kRegionBytes / kLongBytes] = bytes;
+}
+
+inline size_t StartMap::long_bytes(const void *block) const {
   const uintptr_t address = address_of(block);
   return table_of(address)->long_bytes[address % kRegionBytes / kLongBytes];
 }

@@ -1,4 +1,6 @@
 // The heap's verifier: walks everything, changes nothing.
+#include <algorithm>
+
 #include "allocator/base/byte_masks.h"
 #include "allocator/guard.h"
 #include "allocator/heap.h"
@@ -54,8 +56,32 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
                      slabs_in_use_, handed_out_bytes_, slabs, handed_out);
     ++findings;
   }
+  const size_t near = large_.near_bytes(), beside = counted_bytes() - large_.held_bytes();
+  const size_t most = limit_bytes_ != 0 ? std::min(peak_bytes_, budget_bytes_) : peak_bytes_;
+  if (counted_bytes() > peak_bytes_ || (near != 0 && (beside + near > most || !has_cache()))) {
+    report_->message("[A-14] %zu bytes are counted, %zu may be before anybody looks, of %zu",
+                     counted_bytes(), beside + near, most);
+    ++findings;
+  }
   findings += verify_large();
   return level >= 1 ? findings + verify_lists(thread, with_room) : findings;
+}
+
+// Plain memory, whose bytes and blocks are added to the sums.
+static size_t verify_raw(const LargeRegistry &large, const base::Report &report, bool debug,
+                         size_t *bytes, size_t *count) {
+  const void *overrun = nullptr, *overlong = nullptr;
+  large.each_raw([&](const void *block) {
+    *bytes += large.raw_bytes(block);
+    ++*count;
+    if (!large.fits_source(block)) overlong = block;
+    if (debug && !guard_intact(block, large.raw_bytes(block))) overrun = block;
+  });
+  if (overlong != nullptr) {
+    report.message("[A-10] large block %p has fewer bytes than it counts", overlong);
+  }
+  if (overrun != nullptr) report.message("large block %p was written past its end", overrun);
+  return (overlong != nullptr) + (overrun != nullptr);
 }
 
 //
@@ -84,16 +110,7 @@ size_t Heap::verify_large() const {
                      large_count, found, large_.count_prefixes());
     ++findings;
   }
-  const void *overrun = nullptr;
-  large_.each_raw([&](const void *block) {
-    large_bytes += large_.raw_bytes(block);
-    ++large_count;
-    if (debug_ && !guard_intact(block, large_.raw_bytes(block))) overrun = block;
-  });
-  if (overrun != nullptr) {
-    report_->message("large block %p was written past its end", overrun);
-    ++findings;
-  }
+  findings += verify_raw(large_, *report_, debug_, &large_bytes, &large_count);
   if (const void *touched = debug_ ? large_.touched() : nullptr) {
     report_->message("block %p was written after it was freed", touched);
     ++findings;

@@ -30,6 +30,7 @@ void Collector::attach(loam_thread *thread) {
   judge_.use(scratch);
   cycle_.use(scratch + Judge::kScratch);
   thread_ = thread;
+  watch_large();
 }
 
 void Collector::close() {

@@ -213,7 +213,8 @@ class Collector {
   bool relieve_condemned();
   void set_rate();
   void schedule();
-  void large_noted();
+  bool works_in_slices() const { return cycle_.running() || incremental_; }
+  void watch_large();
   bool slice_due() const;
 
   // census.cc
@@ -256,7 +257,7 @@ class Collector {
   static constexpr size_t kHeavyBytes = size_t{1} << 20;
   bool ending_ = false;            // between collect_last and the end, or an unwind out of it
   bool young_are_heavy_ = false;   // few, but perhaps with long arrays: large memory grew
-  size_t heavy_at_ = kHeavyBytes;  // bytes of it, at which they may be
+  size_t heavy_at_ = kHeavyBytes;  // held bytes of it, at which they may be
   unsigned young_skips_ = 0, young_patience_ = 0;  // young collections left out, from now and next
   uint64_t start_ns_ = 0;
 
@@ -287,11 +288,6 @@ struct Collector::CallbackFrame {
 // No other callback is entered from within it [G-6], so the innermost frame tells.
 inline bool Collector::asking_for_memory() const {
   return frame_ != nullptr && frame_->asks_for_memory;
-}
-
-inline void Collector::large_asked_for() {
-  const bool much = heap_.large().bytes() >= heavy_at_;
-  if (LOAM_RARELY(much || cycle_.running() || incremental_)) large_noted();
 }
 
 // Bits of loam_thread.attention.

@@ -232,7 +232,8 @@ void Collector::promote_young() {
   heap_.young_blocks -= promoted;
   heap_.large().make_all_old();
   young_are_heavy_ = false;
-  heavy_at_ = heap_.large().bytes() + kHeavyBytes;
+  heavy_at_ = heap_.large().held_bytes() + kHeavyBytes;
+  watch_large();
 }
 
 // -- When.
@@ -269,15 +270,20 @@ void Collector::growth_noted() {
 
 // Young objects with arrays: a young collection comes before so many of them that it takes long.
 // Buffers that come and go set off none, for large memory is to have grown.
-LOAM_NOINLINE void Collector::large_noted() {
+void Collector::large_asked_for() {
   constexpr size_t kFew = 64;  // the threshold is so many times as much
-  const size_t bytes = heap_.large().bytes();
+  const size_t bytes = heap_.large().held_bytes();
   if (bytes >= heavy_at_) {
     heavy_at_ = bytes + kHeavyBytes;
     young_are_heavy_ = heap_.young_objects() >= pacing_.young_threshold / kFew;
+    watch_large();
+  } else if (!works_in_slices()) {
+    return;
   }
   if (disabled_ == 0 && (slice_due() || young_are_heavy_)) attend(kAttendGrowth);
 }
+
+void Collector::watch_large() { heap_.watch_large_from(works_in_slices() ? 0 : heavy_at_); }
 
 // Past the limit by external bytes; and again only when they grew by a sixteenth of it.
 bool Collector::over_limit() const {
@@ -347,7 +353,7 @@ void Collector::safepoint() {
     return;
   }
   if (disabled_ != 0) return;
-  if (cycle_.running() || incremental_) {
+  if (works_in_slices()) {
     pay();
   } else if (full_due() || pacing_.slice != 0) {
     start_cycle();
@@ -396,7 +402,7 @@ bool Collector::step(uint64_t budget_ns) {
     safepoint();
     if (frame_ != nullptr || heap_.locked()) return false;
     if (automatic()) run_slice(kStepUnits);
-    const bool due = cycle_.running() || incremental_ || full_due() || young_due();
+    const bool due = works_in_slices() || full_due() || young_due();
     if (teardown_.nothing_aside() && (disabled_ != 0 || !due)) return false;
     if (alloc::os_monotonic_ns() - start_ns >= budget_ns) return true;
   }

@@ -63,6 +63,7 @@ void Collector::start_cycle() {
   if (hooks_.started != nullptr) hooks_.started(hooks_.context, Collection::kFull);
   const uint64_t start_ns = alloc::os_monotonic_ns();
   cycle_.start();
+  watch_large();
   activity_ = Activity::kIdle;
   ++statistics_.collections[static_cast<size_t>(Collection::kFull)].runs;
   cycle_collected_ = 0;
@@ -84,6 +85,7 @@ void Collector::end_cycle() {
   activity_ = Activity::kCollecting;
   note_end(Collection::kFull, cycle_ns_, cycle_collected_, survivors);
   activity_ = Activity::kIdle;
+  watch_large();
 }
 
 // Its hints are dropped; what it condemned has been dealt with.
@@ -96,8 +98,7 @@ void Collector::abandon_cycle() {
 
 // Up to `budget` units, of as many stages as they last for.
 void Collector::run_slice(size_t budget) {
-  while (budget > 0 && (cycle_.running() || incremental_) && !heap_.locked() &&
-         teardown_.nothing_aside()) {
+  while (budget > 0 && works_in_slices() && !heap_.locked() && teardown_.nothing_aside()) {
     const size_t used = run_stretch(budget);
     budget -= used < budget ? used : budget;
     set_rate();
@@ -140,6 +141,7 @@ size_t Collector::run_stretch(size_t budget) {
 void Collector::close_set() {
   incremental_ = false;
   cycle_collected_ += doomed_;
+  watch_large();
 }
 
 // At the limit: frees what the cycle condemned, if no host code but dispose must run for it.
@@ -161,7 +163,7 @@ bool Collector::relieve_condemned() {
 
 bool Collector::slice_due() const {
   if (pacing_.slice != 0) return true;
-  return (cycle_.running() || incremental_) && heap_.gross_bytes() >= next_slice_bytes_;
+  return works_in_slices() && heap_.gross_bytes() >= next_slice_bytes_;
 }
 
 // Works for what has been allocated since the last time. What is far behind is finished at once,

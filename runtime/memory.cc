@@ -24,9 +24,14 @@ void *allocate_asking(loam_runtime &runtime, size_t bytes, Allocate &&allocate) 
   return block;
 }
 
-LOAM_NOINLINE void *allocate_by_every_means(loam_thread *thread, size_t size) {
-  loam_runtime &runtime = rt::runtime_of(thread);
-  return allocate_asking(runtime, size, [&] { return runtime.heap.allocate_raw(thread, size); });
+// Of the runtime instead of its thread, which would be kept across the call of a large block.
+LOAM_NOINLINE void *allocate_by_every_means(loam_runtime &runtime, size_t size) {
+  if (size > LOAM_MAX_BLOCK) {
+    if (void *const block = runtime.heap.large().allocate_near(size)) return block;
+    runtime.collector.large_asked_for();
+  }
+  return allocate_asking(runtime, size,
+                         [&] { return runtime.heap.allocate_raw(&runtime.main_thread, size); });
 }
 
 LOAM_NOINLINE void *reallocate(loam_thread *thread, void *pointer, size_t size) {
@@ -42,13 +47,11 @@ extern "C" {
 
 void *loam_malloc_slow(loam_thread *thread, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
-  alloc::Heap &heap = runtime.heap;
-  if (LOAM_EXPECT(size > LOAM_MAX_BLOCK)) runtime.collector.large_asked_for();
-  if (LOAM_RARELY(size <= LOAM_MAX_BLOCK || !heap.has_cache())) {
-    return allocate_by_every_means(thread, size);
+  if (LOAM_EXPECT(alloc::has_large_class(size))) {
+    void *const block = runtime.heap.large().take_new(size);
+    if (LOAM_EXPECT(block != nullptr)) return block;
   }
-  void *block = heap.take_large(size, false);
-  return LOAM_EXPECT(block != nullptr) ? block : allocate_by_every_means(thread, size);
+  return allocate_by_every_means(runtime, size);
 }
 
 void *loam_calloc(loam_thread *thread, size_t n, size_t size) {

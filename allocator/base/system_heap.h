@@ -29,6 +29,12 @@ class SystemHeap {
   size_t usable_size(const void *block) const {
     return libc_ ? malloc_usable_size(const_cast<void *>(block)) : mi_usable_size(block);
   }
+  // Without the question, where is_watched() is false.
+  void *allocate_unwatched(size_t bytes) const { return mi_malloc(bytes); }
+  void free_unwatched(void *block) const { mi_free(block); }
+  // Bytes of a block of which so many are asked for, unless a build that checks for writes past the
+  // end gives those only.
+  size_t good_size(size_t bytes) const { return libc_ ? bytes : mi_good_size(bytes); }
   // A tool watches each block: what was freed is its business.
   bool is_watched() const { return libc_; }
   // No pointer to the block is kept where a tool that looks for lost ones would find it.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "allocator/start_map.h"
+#include "runtime/runtime.h"
 #include "support/host.h"
 #include "support/resident.h"
 #include "support/scale.h"
@@ -69,7 +70,7 @@ TEST_CASE("the map of starts agrees with a std::map") {
     } else {
       REQUIRE(map.erase(at(start)) == 0);
       oracle[start] = static_cast<unsigned>(1 + random() % 255);
-      REQUIRE(map.insert(at(start), oracle[start]));
+      if (!map.insert_near(at(start), oracle[start])) REQUIRE(map.insert(at(start), oracle[start]));
     }
     if (step % 20000 == 0) map.trim();
   }
@@ -88,7 +89,7 @@ TEST_CASE("the map of starts holds blocks of many regions, and forgets regions w
   StartMap map;
   for (uintptr_t i = 1; i <= kRegions; ++i) {
     REQUIRE(map.insert(at(i * i * kRegionBytes), code_of(i)));
-    map.long_bytes(at(i * i * kRegionBytes)) = i;
+    map.set_long_bytes(at(i * i * kRegionBytes), StartMap::kLongBytes + i);
   }
   for (uintptr_t i = 2; i <= kRegions; i += 2)
     CHECK(map.erase(at(i * i * kRegionBytes)) == code_of(i));
@@ -97,9 +98,9 @@ TEST_CASE("the map of starts holds blocks of many regions, and forgets regions w
   for (uintptr_t i = 1; i <= kRegions; ++i) {
     CHECK(map.find(at(i * i * kRegionBytes)) == (i % 2 != 0 ? code_of(i) : 0));
     if (i % 2 == 0) continue;
-    CHECK(map.long_bytes(at(i * i * kRegionBytes)) == i);
+    CHECK(map.long_bytes(at(i * i * kRegionBytes)) == StartMap::kLongBytes + i);
     if (map.find_near(at(i * i * kRegionBytes)) == 0) continue;
-    CHECK(map.long_bytes_near(at(i * i * kRegionBytes)) == i);
+    CHECK(map.long_bytes_near(at(i * i * kRegionBytes)) == StartMap::kLongBytes + i);
     ++found_near;
   }
   CHECK(found_near > 100);
@@ -117,19 +118,20 @@ TEST_CASE("the class of a large block is the least that holds it") {
   }
 }
 
+struct Block {
+  unsigned char *bytes;
+  size_t size;
+  unsigned char fill;
+
+  bool keeps(size_t length) const {
+    return std::all_of(bytes, bytes + length, [this](unsigned char at) { return at == fill; });
+  }
+};
+
 TEST_CASE("large blocks keep their content, and the sums are exact, in a random order") {
   INFO("seed: ", kSeed);
   Host host;
   std::mt19937 random(kSeed);
-  struct Block {
-    unsigned char *bytes;
-    size_t size;
-    unsigned char fill;
-
-    bool keeps(size_t length) const {
-      return std::all_of(bytes, bytes + length, [this](unsigned char at) { return at == fill; });
-    }
-  };
   std::vector<Block> blocks(300);
   const loam_stats before = host.stats();
   size_t live = 0, count = 0;
@@ -140,7 +142,7 @@ TEST_CASE("large blocks keep their content, and the sums are exact, in a random 
   for (int step = 0; step < 60000; ++step) {
     Block &block = blocks[random() % blocks.size()];
     if (block.bytes != nullptr) REQUIRE(block.keeps(block.size));
-    const size_t size = 257 + (random() % (step % 50 == 0 ? 400000 : 6000));
+    const size_t size = 257 + random() % (step % 50 == 0 ? 400000 : step % 8 == 0 ? 40000 : 6000);
     const bool moves = block.bytes != nullptr && random() % 3 == 0;
     if (block.bytes != nullptr) forget(block);
     if (moves) {
@@ -166,8 +168,10 @@ TEST_CASE("large blocks keep their content, and the sums are exact, in a random 
     std::memset(block.bytes, block.fill, size);
     live += loam_usable_size(host.runtime, block.bytes);
     ++count;
-    REQUIRE(host.stats().large_bytes - before.large_bytes == live);
-    REQUIRE(host.stats().large_blocks - before.large_blocks == count);
+    const loam_stats stats = host.stats();
+    REQUIRE(stats.large_bytes - before.large_bytes == live);
+    REQUIRE(stats.large_blocks - before.large_blocks == count);
+    REQUIRE(stats.peak_bytes >= stats.counted_bytes);
   }
   CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
   loam_trim(host.thread);
@@ -216,6 +220,95 @@ TEST_CASE("a long block is counted as it was asked for, and grows in place to a 
   CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
   for (void *block : blocks) loam_free(host.thread, block);
   CHECK(host.stats().large_bytes == 0);
+}
+
+TEST_CASE("the last of a slot serves a block that asks for a little more") {
+  if (base::SystemHeap().is_watched()) return;
+  Host host;
+  for (size_t slot : {size_t{32768}, size_t{65536}, size_t{131072}}) {
+    void *block = loam_malloc(host.thread, slot - 3 * 4096);
+    REQUIRE(block != nullptr);
+    for (size_t size = slot - 2 * 4096; size <= slot; size += 4096) {
+      CHECK(loam_realloc(host.thread, block, size) == block);
+    }
+    CHECK(loam_usable_size(host.runtime, block) == slot);
+    block = loam_realloc(host.thread, block, slot + 1);
+    REQUIRE(block != nullptr);
+    CHECK(loam_usable_size(host.runtime, block) > slot);
+    loam_free(host.thread, block);
+  }
+}
+
+TEST_CASE("what a long block gains in place is bounded by the limit, and counts as handed out") {
+  if (base::SystemHeap().is_watched()) return;
+  Host host("heap_limit=2M");
+  const alloc::Heap &heap = host.runtime->heap;
+  void *block = loam_malloc(host.thread, 36864);
+  REQUIRE(block != nullptr);
+  const uint64_t before = heap.gross_bytes();
+  CHECK(loam_realloc(host.thread, block, 40960) == block);
+  CHECK(heap.gross_bytes() == before + loam_usable_size(host.runtime, block) - 36864);
+  const size_t bytes = loam_usable_size(host.runtime, block);
+  std::vector<void *> others;
+  while (void *other = loam_malloc(host.thread, 8192)) others.push_back(other);
+  CHECK(others.size() > 100);
+  const loam_stats full = host.stats();
+  CHECK(loam_realloc(host.thread, block, 65536) == nullptr);
+  CHECK(loam_usable_size(host.runtime, block) == bytes);
+  CHECK(host.stats().counted_bytes == full.counted_bytes);
+  for (int i = 0; i < 4; ++i) {
+    loam_free(host.thread, others.back());
+    others.pop_back();
+  }
+  CHECK(loam_realloc(host.thread, block, 65536) == block);
+  CHECK(host.stats().peak_bytes <= full.heap_limit);
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+  for (void *other : others) loam_free(host.thread, other);
+  loam_free(host.thread, block);
+}
+
+TEST_CASE("under the heap lock a long block keeps what it counts") {
+  Host host;
+  void *const block = loam_malloc(host.thread, 36864);
+  REQUIRE(block != nullptr);
+  const size_t bytes = loam_usable_size(host.runtime, block);
+  const loam_stats before = host.stats();
+  loam_heap_lock(host.thread);
+  CHECK(loam_realloc(host.thread, block, 65536) == nullptr);
+  CHECK(loam_realloc(host.thread, block, bytes) == block);
+  CHECK(loam_malloc(host.thread, 1000) == nullptr);
+  CHECK(loam_malloc(host.thread, 100000) == nullptr);
+  loam_heap_unlock(host.thread);
+  CHECK(loam_usable_size(host.runtime, block) == bytes);
+  CHECK(host.stats().large_bytes == before.large_bytes);
+  CHECK(host.stats().failed_allocations > before.failed_allocations);
+  void *const other = loam_malloc(host.thread, 1000);
+  CHECK(other != nullptr);
+  loam_free(host.thread, other);
+  loam_free(host.thread, block);
+}
+
+TEST_CASE("a good size is what a block has, and asking for it leaves the block in its place") {
+  Host host;
+  for (size_t size = 257; size < 300000; size += 1 + size / 23) {
+    void *const block = loam_malloc(host.thread, size);
+    REQUIRE(block != nullptr);
+    const size_t good = loam_good_size(size);
+    if (!base::SystemHeap().is_watched()) CHECK(loam_usable_size(host.runtime, block) == good);
+    CHECK(loam_realloc(host.thread, block, good) == block);
+    loam_free(host.thread, block);
+  }
+}
+
+TEST_CASE("beyond 128 KiB the source is asked for what a block counts") {
+  const base::SystemHeap source;
+  if (source.is_watched()) return;
+  Host host;
+  void *const block = loam_malloc(host.thread, 131073);
+  REQUIRE(block != nullptr);
+  CHECK(loam_usable_size(host.runtime, block) == 135168);
+  CHECK(source.usable_size(block) < 200000);
+  loam_free(host.thread, block);
 }
 
 // Blocks around the size from which they have pages of their own, and far above it.
@@ -366,6 +459,51 @@ TEST_CASE("an array shrinks where no address is left for anything new") {
   REQUIRE(words != nullptr);
   CHECK(loam_usable_size(host.runtime, words) == 8 * kMiB);
   loam_free(host.thread, words);
+}
+
+TEST_CASE("where the OS has no more, large blocks are refused, and nothing else has changed") {
+  if (instrumented()) return;
+  Host host;
+  std::vector<void *> blocks;
+  std::mt19937 random(kSeed);
+  const auto fill = [&](size_t most_bytes) {
+    size_t bytes = 0;
+    while (bytes < most_bytes) {
+      const size_t size = 257 + random() % (random() % 8 == 0 ? 40000 : 8000);
+      void *const block = loam_malloc(host.thread, size);
+      if (block == nullptr) break;
+      std::memset(block, 1, size);
+      blocks.push_back(block);
+      bytes += loam_usable_size(host.runtime, block);
+    }
+    return bytes;
+  };
+  const auto empty = [&] {
+    for (void *block : blocks) loam_free(host.thread, block);
+    blocks.clear();
+    loam_trim(host.thread);
+  };
+  constexpr size_t kMost = size_t{200} << 20;
+  CHECK(fill(kMost) >= kMost);  // from here on it is no peak that has to be noted
+  empty();
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
+  rlimit tight = before;
+  tight.rlim_cur = address_bytes() + (size_t{64} << 10);
+  const loam_stats stats = host.stats();
+  blocks.reserve(kMost / 257);
+  REQUIRE(setrlimit(RLIMIT_AS, &tight) == 0);
+  const size_t bytes = fill(kMost);
+  const loam_stats full = host.stats();
+  REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+  CHECK(bytes < kMost);
+  CHECK(full.failed_allocations == stats.failed_allocations + 1);
+  CHECK(full.large_bytes == bytes);
+  CHECK(full.large_blocks == blocks.size());
+  CHECK(loam_verify(host.runtime, 2) == LOAM_OK);
+  empty();
+  CHECK(fill(kMost) >= kMost);
+  empty();
 }
 
 // The OS does not move what its host has parted into two mappings.
