@@ -17,9 +17,11 @@ size_t large_cost(const base::SystemHeap &source, size_t size) {
   return (size + kLongUnit - 1) / kLongUnit * kLongUnit;
 }
 
+namespace {
+
 // Whether the source gives whole classes to whoever asks for a size, and they are these. A build of
 // mimalloc that checks for writes past the end gives what was asked for.
-static bool has_these_classes(const base::SystemHeap &source) {
+bool has_these_classes(const base::SystemHeap &source) {
   size_t before = LOAM_MAX_BLOCK;
   for (unsigned id = 0; id < kLargeClasses; ++id) {
     if (source.good_size(before + 1) < large_class_bytes(id)) return false;
@@ -30,6 +32,8 @@ static bool has_these_classes(const base::SystemHeap &source) {
   source.free(probe);
   return is_whole;
 }
+
+}  // namespace
 
 // Long blocks have powers of two, of which only the first pages of the OS are in use. So they share
 // the source's pages of few classes instead of many, each of which would keep some resident; and

@@ -67,9 +67,11 @@ size_t Heap::verify(const loam_thread *thread, unsigned level) const {
   return level >= 1 ? findings + verify_lists(thread, with_room) : findings;
 }
 
+namespace {
+
 // Plain memory, whose bytes and blocks are added to the sums.
-static size_t verify_raw(const LargeRegistry &large, const base::Report &report, bool debug,
-                         size_t *bytes, size_t *count) {
+size_t verify_raw(const LargeRegistry &large, const base::Report &report, bool debug, size_t *bytes,
+                  size_t *count) {
   const void *overrun = nullptr, *overlong = nullptr;
   large.each_raw([&](const void *block) {
     *bytes += large.raw_bytes(block);
@@ -83,6 +85,8 @@ static size_t verify_raw(const LargeRegistry &large, const base::Report &report,
   if (overrun != nullptr) report.message("large block %p was written past its end", overrun);
   return (overlong != nullptr) + (overrun != nullptr);
 }
+
+}  // namespace
 
 //
 size_t Heap::verify_large() const {
