@@ -70,8 +70,7 @@ Large *LargeRegistry::allocate(size_t size, Kind kind, bool zeroed, size_t most_
   if (cost > PTRDIFF_MAX || cost > most_bytes) return nullptr;
   void *memory = from_source(cost, zeroed);
   if (memory == nullptr) return nullptr;
-  if (LOAM_RARELY(!objects_.insert_near(memory, kObjectCode) &&
-                  !objects_.insert(memory, kObjectCode))) {
+  if (LOAM_RARELY(!objects_.insert(memory, kObjectCode))) {
     system_.free(memory);
     return nullptr;
   }
@@ -114,15 +113,6 @@ LOAM_NOINLINE void *LargeRegistry::enter(void *block, unsigned code, size_t byte
   return block;
 }
 
-inline void *LargeRegistry::take_idle(unsigned id) {
-  IdleClass &blocks = idle_[id];
-  Idle *const idle = blocks.first;
-  blocks.first = idle->next;
-  ++blocks.room;
-  idle_bytes_ -= blocks.bytes;
-  return idle;
-}
-
 void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_bytes) {
   if (size > StartMap::kLongBytes || asks_source_) {
     return allocate_uncommon(size, zeroed, most_bytes);
@@ -131,7 +121,7 @@ void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_bytes) {
   IdleClass &blocks = idle_[id];
   void *block;
   if (blocks.first != nullptr) {
-    block = take_idle(id);
+    block = take_idle(blocks);
     if (zeroed) std::memset(block, 0, size);
   } else {
     if (blocks.bytes > most_bytes) return nullptr;

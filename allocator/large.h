@@ -88,10 +88,10 @@ class LargeRegistry {
   bool free_raw(void *block);  // false: it is no such block
   // The same for most blocks, in fewer steps, where debug is off; false: ask free_raw.
   bool free_near(void *block);
-  // Within the bound of near_bytes; nullptr: ask allocate_raw. take_new has has_large_class,
-  // leaves aside what waits, and takes the fewest steps.
+  // Within the bound of near_bytes; nullptr: ask allocate_raw. allocate_classed is for those
+  // that has_large_class, and takes the fewest steps.
   void *allocate_near(size_t size);
-  void *take_new(size_t size);
+  void *allocate_classed(size_t size);
   void set_near_bytes(size_t bytes) { near_bytes_ = asks_source_ ? 0 : bytes; }
   size_t near_bytes() const { return near_bytes_; }
   // Another size for a long block without a copy: in place, where it has the addresses, or with its
@@ -154,7 +154,8 @@ class LargeRegistry {
   size_t bytes_of(const void *block, unsigned code) const;
   void release(void *block, unsigned code, size_t bytes);
   void *enter(void *block, unsigned code, size_t bytes);
-  void *take_idle(unsigned id);
+  struct IdleClass;
+  void *take_idle(IdleClass &blocks);
   void *from_source(size_t cost, bool zeroed);
   void *allocate_uncommon(size_t size, bool zeroed, size_t most_bytes);
   void leave(void *block, unsigned code);
@@ -216,19 +217,32 @@ inline size_t LargeRegistry::raw_bytes_near(const void *block) const {
   return code != 0 && code != kAskCode ? raw_.long_bytes_near(block) : 0;
 }
 
+inline void *LargeRegistry::take_idle(IdleClass &blocks) {
+  Idle *const idle = blocks.first;
+  blocks.first = idle->next;
+  ++blocks.room;
+  idle_bytes_ -= blocks.bytes;
+  return idle;
+}
+
 // The source is asked for the size, not for the bytes of its class, though it gives as many: it
 // branches on that at once, and would have to wait until the class is known.
-inline void *LargeRegistry::take_new(size_t size) {
+inline void *LargeRegistry::allocate_classed(size_t size) {
   LOAM_ASSERT(has_large_class(size));
   const unsigned id = large_class_of(size);
-  const IdleClass &blocks = idle_[id];
-  if (LOAM_RARELY(blocks.first != nullptr)) return nullptr;
-  if (LOAM_RARELY(held_bytes_ + blocks.bytes > near_bytes_)) return nullptr;
-  void *const block = system_.allocate_unwatched(size);
-  if (LOAM_RARELY(block == nullptr)) return nullptr;
+  IdleClass &blocks = idle_[id];
+  void *block;
+  if (LOAM_RARELY(blocks.first != nullptr)) {
+    if (LOAM_RARELY(held_bytes_ > near_bytes_)) return nullptr;
+    block = take_idle(blocks);
+  } else {
+    if (LOAM_RARELY(held_bytes_ + blocks.bytes > near_bytes_)) return nullptr;
+    block = system_.allocate_unwatched(size);
+    if (LOAM_RARELY(block == nullptr)) return nullptr;
+    LOAM_ASSERT(system_.usable_size(block) >= blocks.bytes);
+    held_bytes_ += blocks.bytes;
+  }
   const size_t bytes = blocks.bytes;
-  LOAM_ASSERT(system_.usable_size(block) >= bytes);
-  held_bytes_ += bytes;
   if (LOAM_RARELY(!raw_.insert_near(block, id + kFirstCode))) {
     return enter(block, id + kFirstCode, bytes);
   }

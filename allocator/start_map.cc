@@ -65,7 +65,7 @@ StartMap::Table *StartMap::find_or_add(uintptr_t number) {
   return table;
 }
 
-bool StartMap::insert(const void *block, unsigned code) {
+bool StartMap::insert_far(const void *block, unsigned code) {
   const uintptr_t address = address_of(block);
   Table *const table = find_or_add(address >> kRegionShift);
   if (table == nullptr) return false;

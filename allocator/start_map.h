@@ -33,7 +33,9 @@ class StartMap {
 
   // Of a block that is not in the map, and longer than a granule; a code is not 0, and less than
   // 256. False: there is no memory for a table.
-  bool insert(const void *block, unsigned code);
+  bool insert(const void *block, unsigned code) {
+    return LOAM_EXPECT(insert_near(block, code)) || insert_far(block, code);
+  }
   bool prepare();  // so that the next insert does not fail; false: there is no memory
   unsigned find(const void *block) const;  // the code; 0: the block is not in the map
   unsigned erase(const void *block);       // the same; it is in the map no more
@@ -87,6 +89,7 @@ class StartMap {
   static unsigned code_at(Entry entry, uintptr_t address) {
     return LOAM_EXPECT(entry.place == static_cast<uint8_t>(address)) ? entry.code : 0;
   }
+  bool insert_far(const void *block, unsigned code);
   static void put(Table &table, uintptr_t address, unsigned code);
   static unsigned take_code(Table &table, uintptr_t address);
   static size_t table_bytes();           // whole pages

@@ -48,7 +48,7 @@ extern "C" {
 void *loam_malloc_slow(loam_thread *thread, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
   if (LOAM_EXPECT(alloc::has_large_class(size))) {
-    void *const block = runtime.heap.large().take_new(size);
+    void *const block = runtime.heap.large().allocate_classed(size);
     if (LOAM_EXPECT(block != nullptr)) return block;
   }
   return allocate_by_every_means(runtime, size);
