@@ -404,8 +404,17 @@ size_t Collector::verify_newborn() const {
   return findings;
 }
 
+size_t Collector::verify_bound() const {
+  const size_t near = heap_.large().near_bytes(), most = works_in_slices() ? 0 : heavy_at_;
+  if (near <= most) return 0;
+  heap_.report().message("[A-14] large blocks may hold %zu bytes before anybody looks, not %zu",
+                         near, most);
+  return 1;
+}
+
 size_t Collector::verify() const {
-  const size_t table_findings = verify_tables() + verify_prefixes() + verify_newborn();
+  const size_t table_findings =
+      verify_tables() + verify_prefixes() + verify_newborn() + verify_bound();
   if (table_findings != 0) return table_findings;
   if (judge_.shares_counts) return 0;  // the tables are the cycle's, until its slices have passed
   VerifyPass pass = {this, {&heap_.range(), &heap_.large()}, &heap_.report(), 0};

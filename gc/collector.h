@@ -222,6 +222,7 @@ class Collector {
   size_t verify_tables() const;
   size_t verify_prefixes() const;
   size_t verify_newborn() const;
+  size_t verify_bound() const;
 
   // debug.cc
   void check_end(const loam_object *object, const Type &type) const;
