@@ -395,16 +395,18 @@ void *Heap::allocate_large(size_t size, Kind kind, bool zeroed) {
   return large->block();
 }
 
+void *Heap::take_large(size_t size, bool zeroed) {
+  void *const block = large_.allocate_raw(size, zeroed, room());
+  // The last: it was past the limit once, and perhaps is no more.
+  const size_t held = large_.held_bytes();
+  const bool may_be_more = limit_bytes_ != 0 && held > large_.near_bytes();
+  return held > large_below_peak_ || may_be_more ? note_large(block) : block;
+}
+
 void *Heap::take_raw(loam_thread *thread, size_t size, bool zeroed) {
   const unsigned head = raw_head(size < LOAM_MAX_BLOCK ? size : size_t{LOAM_MAX_BLOCK});
   for (;;) {
-    void *block;
-    if (size > LOAM_MAX_BLOCK) {
-      block = large_.allocate_raw(size, zeroed, room());
-      if (large_.held_bytes() > large_.near_bytes()) note_growth();
-    } else {
-      block = take_block(thread, head);
-    }
+    void *block = size > LOAM_MAX_BLOCK ? take_large(size, zeroed) : take_block(thread, head);
     if (block != nullptr || !reclaim(thread)) return block;
   }
 }
@@ -464,16 +466,15 @@ void *Heap::reallocate_large(loam_thread *thread, void *block, size_t size) {
   const auto attempt = [this, block, before](size_t most, size_t least) {
     const size_t beside = room();  // what is freed makes room too
     const size_t most_bytes = beside > SIZE_MAX - before ? beside : beside + before;
-    for (size_t bytes : {most, least}) {
-      if (void *moved = large_.resize_long(block, bytes, most_bytes)) return moved;
+    for (size_t bytes = most;; bytes = least) {
+      if (void *const moved = large_.resize_long(block, bytes, most_bytes)) return moved;
+      if (bytes == least) break;
     }
-    for (size_t bytes : {most, least}) {
+    for (size_t bytes = most;; bytes = least) {
       void *const moved = large_.allocate_raw(bytes, false, most_bytes);
-      if (moved == nullptr) continue;
-      replace_large(block, before, moved, bytes);
-      return moved;
+      if (moved != nullptr) replace_large(block, before, moved, bytes);
+      if (moved != nullptr || bytes == least) return moved;
     }
-    return static_cast<void *>(nullptr);
   };
   void *moved = nullptr;
   if (size <= before) {

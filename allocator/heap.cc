@@ -448,17 +448,22 @@ void Heap::note_growth() {
   const size_t counted = counted_bytes();
   LOAM_ASSERT(limit_bytes_ == 0 || external_bytes_ != 0 || counted <= limit_bytes_);
   if (counted > peak_bytes_) peak_bytes_ = counted;
+  large_below_peak_ = large_.held_bytes() + (peak_bytes_ - counted);
   bound_large();
 }
 
-// How much large blocks may hold before more than a sum is to be looked at: the peak, the limit,
-// what the collector waits for, or whether every call takes the slow path.
-void Heap::bound_large() {
-  const size_t counted = counted_bytes();
-  const size_t most = limit_bytes_ != 0 ? std::min(peak_bytes_, budget_bytes_) : peak_bytes_;
-  const bool may = has_cache() && counted <= most;
-  large_.set_near_bytes(may ? std::min(large_.held_bytes() + (most - counted), large_watch_) : 0);
+LOAM_NOINLINE void *Heap::note_large(void *block) {
+  note_growth();
+  return block;
 }
+
+size_t Heap::most_large() const {
+  if (!has_cache() || over_limit()) return 0;
+  const size_t held = large_.held_bytes(), more = room();
+  return std::min(more > SIZE_MAX - held ? SIZE_MAX : held + more, large_watch_);
+}
+
+void Heap::bound_large() { large_.set_near_bytes(most_large()); }
 
 void Heap::watch_large_from(size_t held_bytes) {
   large_watch_ = held_bytes;

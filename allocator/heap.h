@@ -47,10 +47,14 @@ class Heap {
 
   // -- Raw blocks. nullptr when the limit, memory, the lock or torture says so.
   void *allocate_raw(loam_thread *thread, size_t size);
+  // Fewer steps for more than 256 bytes, where has_cache(); fewest within, of a large class.
+  void *take_large(size_t size, bool zeroed);
+  void *take_large_near(size_t size);
   void *allocate_zeroed(loam_thread *thread, size_t size);
   void *reallocate_raw(loam_thread *thread, void *block, size_t size);
   bool stays_in_place(const void *block, size_t size) const;  // but under debug and torture
-  // Unless watched(): most that stays, and what goes from list to list; else, or of null, nullptr.
+  // Most of what stays, and what goes from list to list; else nullptr. Not for a heap that is
+  // watched().
   void *resize_near(loam_thread *thread, void *block, size_t size);
   void free_raw(loam_thread *thread, void *block);
   size_t usable_size(const void *block) const;
@@ -82,19 +86,17 @@ class Heap {
   // Has the counts of slabs backed, all zero: from `first` up to `end`, or by a huge page. Returns
   // where it stopped.
   size_t back_counts(size_t first, size_t end);
-  // Bytes of the block behind a small object, guard included.
-  size_t block_bytes(const void *block) const { return slab_of(block).block_size; }
+  size_t block_bytes(const void *block) const { return slab_of(block).block_size; }  // guard too
   bool has_private_head() const { return LOAM_HEADS_PRIVATE + private_pools_ < LOAM_HEAD_COUNT; }
   unsigned open_private_pool(size_t size, Kind kind, const char *name);  // which takes that head
   // The head that objects of `size` bytes pop; LOAM_HEAD_NULL when they must take the slow path.
   unsigned head_for(size_t size, Kind kind) const;
 
-  // -- The cache: a thread's lists.
+  // -- The cache: a thread's lists; the heap lock, and what else closes them.
   void flush(loam_thread *thread);  // every cached block back to its slab
-  // -- The heap lock, and what else closes the lists.
-  void lock(loam_thread *thread);  // nests
-  bool unlock();                   // true: that was the last
-  void end_locks();                // however many there are
+  void lock(loam_thread *thread);   // nests
+  bool unlock();                    // true: that was the last
+  void end_locks();                 // however many there are
   bool locked() const { return locks_ != 0; }
   bool has_cache() const { return !locked() && !watched_; }
   bool watched() const { return watched_; }  // debug or torture: every call takes the slow path
@@ -113,7 +115,8 @@ class Heap {
   size_t external_bytes() const { return external_bytes_; }
   bool over_limit() const { return limit_bytes_ != 0 && counted_bytes() > budget_bytes_; }
   void add_external(ptrdiff_t bytes);
-  void watch_large_from(size_t held_bytes);  // of large(): near_bytes() is no more
+  void watch_large_from(size_t held_bytes);  // from there on the collector wants to hear of each
+  size_t large_watch() const { return large_watch_; }
   size_t limit_bytes() const { return limit_bytes_; }
   uint64_t failures() const { return failures_; }
 
@@ -142,8 +145,7 @@ class Heap {
   LargeRegistry &large() { return large_; }
   const LargeRegistry &large() const { return large_; }
   const Pool &pool(unsigned head) const { return pools_[head]; }
-  // No segment from here on was ever committed.
-  size_t segment_limit() const { return segment_limit_; }
+  size_t segment_limit() const { return segment_limit_; }  // none from here on was ever committed
   size_t slab_limit() const { return segment_limit_ * kSlabsPerSegment; }
   size_t slabs_in_use() const { return slabs_in_use_; }
   size_t segments_committed() const { return segments_committed_; }
@@ -232,14 +234,11 @@ class Heap {
   size_t room_under_limit() const;
   bool may_grow(size_t bytes) const { return bytes <= room(); }
   void note_growth();
+  void *note_large(void *block);
+  size_t most_large() const;  // that may be held before a call has to look
   void bound_large();
   void *allocate_large(size_t size, Kind kind, bool zeroed);
-  size_t raw_bytes(const void *block, const char *function) const {
-    if (range_.contains(block)) return block_bytes(block);
-    const size_t bytes = large_.raw_bytes(block);
-    if (LOAM_RARELY(bytes == 0)) refuse_unknown(block, function);
-    return bytes;
-  }
+  size_t raw_bytes(const void *block, const char *function) const;
   [[noreturn]] void refuse_unknown(const void *block, const char *function) const;
   void guard_new(void *block, size_t bytes, size_t size, const char *function);
   const void *touched_block(size_t slab) const;
@@ -286,7 +285,8 @@ class Heap {
   size_t limit_bytes_ = 0;
   size_t budget_bytes_ = 0;  // the limit, less the eighth kept back for the collector's tables
   size_t peak_bytes_ = 0;
-  size_t large_watch_ = SIZE_MAX;  // watch_large_from
+  size_t large_below_peak_ = 0;  // large blocks may hold this before the peak is looked at again
+  size_t large_watch_ = SIZE_MAX;
   uint64_t failures_ = 0;
   unsigned locks_ = 0;
   unsigned segment_holds_ = 0;

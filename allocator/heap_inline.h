@@ -20,6 +20,18 @@ inline size_t Heap::room() const {
   return LOAM_EXPECT(limit_bytes_ == 0) ? SIZE_MAX : room_under_limit();
 }
 
+inline void *Heap::take_large_near(size_t size) {
+  void *const block = large_.allocate_near(size);
+  return LOAM_RARELY(large_.held_bytes() > large_below_peak_) ? note_large(block) : block;
+}
+
+inline size_t Heap::raw_bytes(const void *block, const char *function) const {
+  if (range_.contains(block)) return block_bytes(block);
+  const size_t bytes = large_.raw_bytes(block);
+  if (LOAM_RARELY(bytes == 0)) refuse_unknown(block, function);
+  return bytes;
+}
+
 inline size_t Heap::list_capacity(const Pool &pool, unsigned parts) {
   const size_t blocks = kCacheBytes / parts / pool.block_size;
   return blocks < Range::kListSlots ? blocks : Range::kListSlots - 1;

@@ -24,7 +24,7 @@ namespace {
 bool has_these_classes(const base::SystemHeap &source) {
   size_t before = LOAM_MAX_BLOCK;
   for (unsigned id = 0; id < kLargeClasses; ++id) {
-    if (source.good_size(before + 1) < large_class_bytes(id)) return false;
+    if (source.good_size(before + 1) != large_class_bytes(id)) return false;
     before = large_class_bytes(id);
   }
   void *const probe = source.allocate(LOAM_MAX_BLOCK + 1);
@@ -132,11 +132,6 @@ void *LargeRegistry::allocate_raw(size_t size, bool zeroed, size_t most_bytes) {
   return enter(block, id + kFirstCode, blocks.bytes);
 }
 
-void *LargeRegistry::allocate_near(size_t size) {
-  if (held_bytes_ > near_bytes_) return nullptr;
-  return allocate_raw(size, false, near_bytes_ - held_bytes_);
-}
-
 // Long blocks, of which the source may take far more addresses than were asked for; and those of
 // which only it knows the size.
 void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, size_t most_bytes) {
@@ -149,6 +144,10 @@ void *LargeRegistry::allocate_uncommon(size_t size, bool zeroed, size_t most_byt
   if (asks_source_) {
     system_.keep_hidden(block);  // a host may end without destroying its runtime
     const size_t bytes = system_.usable_size(block);
+    if (bytes > most_bytes) {
+      system_.free(block);
+      return nullptr;
+    }
     held_bytes_ += bytes;
     return enter(block, kAskCode, bytes);
   }

@@ -88,10 +88,9 @@ class LargeRegistry {
   bool free_raw(void *block);  // false: it is no such block
   // The same for most blocks, in fewer steps, where debug is off; false: ask free_raw.
   bool free_near(void *block);
-  // Within the bound of near_bytes; nullptr: ask allocate_raw. allocate_classed is for those
-  // that has_large_class, and takes the fewest steps.
+  // One that has_large_class, in the fewest steps, within near_bytes; nullptr: ask
+  // allocate_raw.
   void *allocate_near(size_t size);
-  void *allocate_classed(size_t size);
   void set_near_bytes(size_t bytes) { near_bytes_ = asks_source_ ? 0 : bytes; }
   size_t near_bytes() const { return near_bytes_; }
   // Another size for a long block without a copy: in place, where it has the addresses, or with its
@@ -227,7 +226,7 @@ inline void *LargeRegistry::take_idle(IdleClass &blocks) {
 
 // The source is asked for the size, not for the bytes of its class, though it gives as many: it
 // branches on that at once, and would have to wait until the class is known.
-inline void *LargeRegistry::allocate_classed(size_t size) {
+inline void *LargeRegistry::allocate_near(size_t size) {
   LOAM_ASSERT(has_large_class(size));
   const unsigned id = large_class_of(size);
   IdleClass &blocks = idle_[id];

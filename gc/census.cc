@@ -405,10 +405,10 @@ size_t Collector::verify_newborn() const {
 }
 
 size_t Collector::verify_bound() const {
-  const size_t near = heap_.large().near_bytes(), most = works_in_slices() ? 0 : heavy_at_;
-  if (near <= most) return 0;
-  heap_.report().message("[A-14] large blocks may hold %zu bytes before anybody looks, not %zu",
-                         near, most);
+  const size_t watch = heap_.large_watch(), due = works_in_slices() ? 0 : heavy_at_;
+  if (watch <= due) return 0;
+  heap_.report().message("[A-14] large blocks are watched from %zu bytes on, not from %zu", watch,
+                         due);
   return 1;
 }
 

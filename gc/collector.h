@@ -72,8 +72,10 @@ class Collector {
   void request();                 // async-signal-safe
   void disable();
   void enable();
-  void growth_noted();     // memory was added that poll() may not see
-  void large_asked_for();  // plain memory, which may be often
+  void growth_noted();      // memory was added that poll() may not see
+  void large_asked_for() {  // plain memory, which may be often
+    if (LOAM_RARELY(heap_.large().held_bytes() >= heap_.large_watch())) large_noted();
+  }
   void freeze();
   void unfreeze();
   void unwind();
@@ -199,6 +201,8 @@ class Collector {
   bool young_due() const;
   bool full_due() const { return heap_.handed_out_bytes() >= full_trigger_; }
   bool over_limit() const;
+  void large_noted();
+  void watch_large();  // at each change of heavy_at_, works_in_slices()
   void attend(uint32_t why);
 
   // slices.cc
@@ -214,7 +218,6 @@ class Collector {
   void set_rate();
   void schedule();
   bool works_in_slices() const { return cycle_.running() || incremental_; }
-  void watch_large();
   bool slice_due() const;
 
   // census.cc

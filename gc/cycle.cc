@@ -270,15 +270,13 @@ void Collector::growth_noted() {
 
 // Young objects with arrays: a young collection comes before so many of them that it takes long.
 // Buffers that come and go set off none, for large memory is to have grown.
-void Collector::large_asked_for() {
+LOAM_NOINLINE void Collector::large_noted() {
   constexpr size_t kFew = 64;  // the threshold is so many times as much
   const size_t bytes = heap_.large().held_bytes();
   if (bytes >= heavy_at_) {
     heavy_at_ = bytes + kHeavyBytes;
     young_are_heavy_ = heap_.young_objects() >= pacing_.young_threshold / kFew;
     watch_large();
-  } else if (!works_in_slices()) {
-    return;
   }
   if (disabled_ == 0 && (slice_due() || young_are_heavy_)) attend(kAttendGrowth);
 }

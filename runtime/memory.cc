@@ -24,14 +24,17 @@ void *allocate_asking(loam_runtime &runtime, size_t bytes, Allocate &&allocate) 
   return block;
 }
 
-// Of the runtime instead of its thread, which would be kept across the call of a large block.
+// Takes the runtime, not the thread, so that loam_malloc_slow need not save both around the call of
+// the source.
 LOAM_NOINLINE void *allocate_by_every_means(loam_runtime &runtime, size_t size) {
+  alloc::Heap &heap = runtime.heap;
   if (size > LOAM_MAX_BLOCK) {
-    if (void *const block = runtime.heap.large().allocate_near(size)) return block;
     runtime.collector.large_asked_for();
+    void *const block = heap.has_cache() ? heap.take_large(size, false) : nullptr;
+    if (LOAM_EXPECT(block != nullptr)) return block;
   }
   return allocate_asking(runtime, size,
-                         [&] { return runtime.heap.allocate_raw(&runtime.main_thread, size); });
+                         [&] { return heap.allocate_raw(&runtime.main_thread, size); });
 }
 
 LOAM_NOINLINE void *reallocate(loam_thread *thread, void *pointer, size_t size) {
@@ -48,7 +51,7 @@ extern "C" {
 void *loam_malloc_slow(loam_thread *thread, size_t size) {
   loam_runtime &runtime = rt::runtime_of(thread);
   if (LOAM_EXPECT(alloc::has_large_class(size))) {
-    void *const block = runtime.heap.large().allocate_classed(size);
+    void *const block = runtime.heap.take_large_near(size);
     if (LOAM_EXPECT(block != nullptr)) return block;
   }
   return allocate_by_every_means(runtime, size);

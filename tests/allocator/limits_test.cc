@@ -70,6 +70,31 @@ TEST_CASE("external memory counts, succeeds past the limit, and asks for a colle
   loam_free(host.thread, block);
 }
 
+TEST_CASE("past the limit by external memory no block takes more of it, and then all may be used") {
+  for (std::size_t size : {40, 1000, 20000}) {
+    INFO("size: ", size);
+    Host host("heap_limit=4M");
+    std::vector<void *> blocks;
+    for (int i = 0; i < 100; ++i) blocks.push_back(loam_malloc(host.thread, size));
+    loam_external_add(host.thread, 5 * kMiB);
+    for (void *&block : blocks) {
+      loam_free(host.thread, block);
+      block = nullptr;
+    }
+    loam_trim(host.thread);
+    const std::size_t least = host.stats().counted_bytes;
+    CHECK(loam_malloc(host.thread, size) == nullptr);
+    CHECK(host.stats().counted_bytes == least);
+    CHECK(host.verify());
+    loam_external_add(host.thread, -static_cast<ptrdiff_t>(5 * kMiB));
+    blocks = fill_up(host, size);
+    CHECK(host.stats().counted_bytes <= 4 * kMiB - 4 * kMiB / 8);
+    CHECK(blocks.size() * size >= 2 * kMiB);
+    CHECK(host.verify());
+    free_all(host, blocks);
+  }
+}
+
 TEST_CASE("a request near SIZE_MAX does not wrap the count") {
   Host host("heap_limit=8M");
   void *used = loam_malloc(host.thread, kMiB);

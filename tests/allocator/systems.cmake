@@ -89,7 +89,9 @@ set(sources allocator/large allocator/memory allocator/limits allocator/paging a
 list(TRANSFORM sources REPLACE "(.+)" "*/tests/\\1_test.cc")
 list(JOIN sources "," sources)
 # What a long block of mimalloc's or of its own pages does is not for a source that says the sizes.
-set(elsewhere "a heap of many MiB is resident*,the pages of an array*,arrays that grow to MiBs*,a table that grows*,an array shrinks*,where the OS has no more*")
+string(CONCAT elsewhere "a heap of many MiB is resident*,the pages of an array*,"
+              "arrays that grow to MiBs*,a table that grows*,an array shrinks*,"
+              "where the OS has no more*")
 set(of_exact_source "a long block*,the last of a slot*,what a long block gains*,beyond 128 KiB*")
 foreach(system large_pages locked_memory exact_source)
   add_test(NAME allocator.on_${system} COMMAND on_${system} --source-file=${sources}

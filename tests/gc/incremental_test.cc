@@ -50,6 +50,45 @@ TEST_CASE("slices of any size end a cycle, and leave none of its garbage") {
   }
 }
 
+TEST_CASE("a cycle goes on, and ends, while its host takes no memory but plain large blocks") {
+  const auto take_new = [](loam_thread *thread, void *block) {
+    loam_free(thread, block);
+    return loam_malloc(thread, 5000);
+  };
+  const auto take_zeroed = [](loam_thread *thread, void *block) {
+    loam_free(thread, block);
+    return loam_calloc(thread, 1, 5000);
+  };
+  const auto grow_and_shrink = [](loam_thread *thread, void *block) {
+    return loam_realloc(thread, loam_realloc(thread, block, 12000), 5000);
+  };
+  for (void *(*take)(loam_thread *, void *) : {+take_new, +take_zeroed, +grow_and_shrink}) {
+    Host host("full_minimum=1M");
+    void *blocks[64];
+    for (void *&block : blocks) block = loam_malloc(host.thread, 5000);
+    const auto collects = [&host] { return host.stats().collecting != LOAM_WORKS; };
+    Pair *list = nullptr;
+    for (unsigned i = 0; !collects(); ++i) {
+      REQUIRE(i < 1000000);
+      Pair *pair = host.pair();
+      host.set(pair->left, list);
+      if (list != nullptr) host.drop(list);
+      list = pair;
+      loam_safepoint(host.thread);
+    }
+    for (unsigned i = 0; collects(); ++i) {
+      REQUIRE(i < 100000);
+      void *&block = blocks[i % 64];
+      block = take(host.thread, block);
+      REQUIRE(block != nullptr);
+      loam_safepoint(host.thread);
+    }
+    CHECK(host.verify());
+    host.drop(list);
+    for (void *block : blocks) loam_free(host.thread, block);
+  }
+}
+
 // Else the next cycle would judge all that was born meanwhile in one go, before it starts.
 TEST_CASE("young garbage goes while the garbage of a cycle is swept") {
   const std::size_t kOld = 200000, kRings = 2000;
