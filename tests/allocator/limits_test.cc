@@ -71,7 +71,7 @@ TEST_CASE("external memory counts, succeeds past the limit, and asks for a colle
 }
 
 TEST_CASE("past the limit by external memory no block takes more of it, and then all may be used") {
-  for (std::size_t size : {40, 1000, 20000}) {
+  for (std::size_t size : {std::size_t{40}, std::size_t{1000}, std::size_t{20000}}) {
     INFO("size: ", size);
     Host host("heap_limit=4M");
     std::vector<void *> blocks;
