@@ -171,9 +171,9 @@ class LargeRegistry {
   // The sums stand apart: a compiler that adds to two at once makes the next load of either wait
   // for the wider store.
   size_t held_bytes_ = 0;  // what is in use, and what waits
-  size_t near_bytes_ = 0;
-  Large lists_[kLists];  // sentinels of circular lists
-  StartMap objects_;     // their prefixes
+  size_t near_bytes_ = 0;
+  Large lists_[kLists];    // sentinels of circular lists
+  StartMap objects_;       // their prefixes
   StartMap raw_;
   size_t count_ = 0;
   size_t pages_count_ = 0;  // of them, those with pages of their own
